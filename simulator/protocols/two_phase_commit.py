@@ -1,0 +1,131 @@
+"""Two-phase commit over the tree, with proposals that may conflict.
+
+An initiator asks the coordinator (the root). Prepare runs down the tree; a participant locks the
+item and votes yes, or votes no when another operation holds it. Votes run up, subtree by subtree;
+the outcome runs down. An operation has ended when the last participant has learned its outcome
+(request + broadcast + reduction + broadcast; J. Gray, "Notes on data base operating systems",
+1978). Nobody is blocked by a conflict: the later proposal aborts.
+"""
+
+from simulator.history import ABORT, COMMIT, DECIDED, NO, PREPARED, SUSPECTED, VOTED, YES
+from simulator.protocols.protocol import (
+    START,
+    Message,
+    PerItem,
+    PerOperation,
+    Phase,
+    Protocol,
+    on,
+)
+
+REQUEST, PREPARE, VOTE, DECIDE, EXPIRE = 1, 2, 3, 4, 5
+
+
+class TwoPhaseCommit(Protocol):
+    """One participant; the root is coordinator too. `m.a` is the item, `m.b` votes or outcome.
+
+    `work_ps` is the time to prepare. With `timeout_ps` the coordinator aborts when votes are
+    missing for so long; without, it waits for ever.
+    """
+
+    name = "two-phase-commit"
+    starts = "initiator"
+    reports = "all"
+    options = frozenset({"work_ps", "timeout_ps", "conflict_per_mille"})
+    promises = ("integrity", "atomicity", "isolation", "locks", "termination")
+    phases = (
+        Phase("prepared", PREPARED, "last"),
+        Phase("decided", DECIDED, "first"),
+        Phase("completed", DECIDED, "last"),
+    )
+    lock_field = "lock"
+
+    lock: PerItem
+    voting: PerOperation
+    votes: PerOperation
+    refusals: PerOperation
+
+    @on(START)
+    def start(self, m: Message) -> None:
+        """Bring the proposal to the coordinator."""
+        if self.me == self.root:
+            self.request(m)
+        else:
+            self.send(self.root, REQUEST, m.op, m.a)
+
+    @on(REQUEST)
+    def request(self, m: Message) -> None:
+        """Open the vote, and limit it where a limit is set."""
+        self.prepare(m)
+        if self.timeout_ps > 0:
+            self.timer(self.timeout_ps, EXPIRE, m.op, m.a)
+
+    @on(PREPARE)
+    def prepare(self, m: Message) -> None:
+        """Vote, forward, make ready, and answer at once where nobody is below.
+
+        The vote is recorded before the forwarding: a crash in between must not lose it.
+        """
+        slot = self.slot(m.op)
+        self.voting[slot] = m.op + 1
+        self.votes[slot] = 0
+        self.refusals[slot] = self.cast(m.op, m.a)
+        self.multicast(PREPARE, m.op, m.a)
+        self.work(self.work_ps)
+        self.record(m.op, PREPARED)
+        if self.nchildren == 0:
+            self.answer(m.op, m.a)
+
+    def cast(self, op: int, item: int) -> int:
+        """Lock the item if it is free; return the number of refusals, 0 or 1."""
+        if self.lock[item] == 0:
+            self.lock[item] = op + 1
+            self.record(op, VOTED, YES)
+            return 0
+        self.record(op, VOTED, NO)
+        return 1
+
+    @on(VOTE)
+    def vote(self, m: Message) -> None:
+        """Count the vote of a subtree, unless the operation was given up meanwhile."""
+        slot = self.slot(m.op)
+        if self.voting[slot] == m.op + 1:
+            self.votes[slot] += 1
+            self.refusals[slot] += m.b
+            if self.votes[slot] == self.nchildren:
+                self.answer(m.op, m.a)
+
+    def answer(self, op: int, item: int) -> None:
+        """Pass the votes of this subtree up; at the root, decide."""
+        refusals = self.refusals[self.slot(op)]
+        if self.me != self.root:
+            self.send(self.parent, VOTE, op, item, refusals)
+        elif refusals == 0:
+            self.learn(op, item, COMMIT)
+        else:
+            self.learn(op, item, ABORT)
+
+    @on(EXPIRE)
+    def expire(self, m: Message) -> None:
+        """Abort when votes are still missing: a participant is suspected to be down."""
+        if self.voting[self.slot(m.op)] == m.op + 1:
+            self.record(m.op, SUSPECTED)
+            self.learn(m.op, m.a, ABORT)
+
+    @on(DECIDE)
+    def decide(self, m: Message) -> None:
+        """Take over the outcome."""
+        self.learn(m.op, m.a, m.b)
+
+    def learn(self, op: int, item: int, outcome: int) -> None:
+        """Let go of the item and pass the outcome down."""
+        self.voting[self.slot(op)] = 0
+        self.record(op, DECIDED, outcome)
+        self.done(op, outcome)
+        self.release(op, item)
+        self.multicast(DECIDE, op, item, outcome)
+
+    def release(self, op: int, item: int) -> None:
+        """Free the item if this operation holds it."""
+        if self.lock[item] == op + 1:
+            self.lock[item] = 0

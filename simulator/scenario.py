@@ -1,0 +1,235 @@
+"""A scenario, and how it is run: plain values in, a `Result` out, the same every time."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from simulator import timing
+from simulator.checkers import judge
+from simulator.costs import LOGP, MessageCosts, require_model
+from simulator.driver import Driver
+from simulator.engine import FINISHED, Engine, Wires
+from simulator.errors import ScenarioError
+from simulator.faults import Fault, require_fault_plan
+from simulator.history import ABORT, HeldLock, History
+from simulator.load import WINDOW, Load
+from simulator.protocols import require_protocol
+from simulator.protocols.protocol import Place, Protocol
+from simulator.result import Result
+from simulator.trees import Tree
+
+STALLED = "stalled"
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Everything that decides a run.
+
+    `outstanding` operations are kept under way (closed load), unless `interval_ps` starts one
+    every so often (open load). `conflict_per_mille`, `work_ps` and `timeout_ps` may be set only
+    for a protocol that has a use for them. The tree may span a part of the machine. `machine` and
+    `route_name` are only repeated in the result. `event_limit` and `horizon_ps` bound the run.
+    Raises `ScenarioError` where a number makes no sense.
+    """
+
+    costs: MessageCosts
+    tree: Tree
+    route_name: str
+    protocol: str
+    operations: int = 1
+    outstanding: int = 1
+    interval_ps: int | None = None
+    conflict_per_mille: int = 0
+    work_ps: int = 0
+    timeout_ps: int = 0
+    faults: tuple[Fault, ...] = ()
+    seed: int = 0
+    trace: bool = False
+    machine: str = ""
+    model: str = LOGP
+    event_limit: int = 50_000_000
+    horizon_ps: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be simulated, naming the field."""
+        require_model(self.model)
+        protocol = require_protocol(self.protocol)
+        foreign = sorted(set(self.tree.members) - set(self.costs.members))
+        if foreign:
+            raise ScenarioError(f"the tree spans PUs without message costs: {foreign}")
+        object.__setattr__(self, "faults", require_fault_plan(self.faults, self.tree.members))
+        for name, least, most in (
+            ("operations", 1, None),
+            ("outstanding", 1, WINDOW // 2),
+            ("interval_ps", 1, None),
+            ("conflict_per_mille", 0, 1000),
+            ("work_ps", 0, None),
+            ("timeout_ps", 0, None),
+            ("event_limit", 1, None),
+            ("horizon_ps", 0, None),
+        ):
+            _require_range(name, getattr(self, name), least, most)
+        for option in ("conflict_per_mille", "work_ps", "timeout_ps"):
+            if getattr(self, option) and option not in protocol.options:
+                raise ScenarioError(f"{self.protocol} has no use for {option}")
+
+
+def run(scenario: Scenario, progress: Callable[[int, int], None] | None = None) -> Result:
+    """Run a scenario; `progress(finished, all)` is called about a hundred times.
+
+    Never hangs: what a fault keeps from ending is counted as unfinished, and overload, event limit
+    and horizon end the run with a result that says so. The caller, who has a clock, may set
+    `events_per_s` with `dataclasses.replace`.
+    """
+    return simulate(scenario, require_protocol(scenario.protocol), progress)
+
+
+def simulate(
+    scenario: Scenario,
+    protocol: type[Protocol],
+    progress: Callable[[int, int], None] | None = None,
+) -> Result:
+    """Run a scenario with a given class in place of the protocol that it names."""
+    members = scenario.tree.members
+    numbers = {pu: node for node, pu in enumerate(members)}
+    reporter = timing.last_core(scenario.tree, scenario.costs, scenario.model)
+    nodes = seat(protocol, scenario.tree, reporter, scenario.work_ps, scenario.timeout_ps)
+    engine = Engine(nodes, members, wires_of(scenario.costs, members, scenario.model))
+    engine.keep_rows = scenario.trace
+    engine.plan_faults(scenario.faults, numbers)
+    load = Load(
+        members=members,
+        initiator=reporter,
+        operations=scenario.operations,
+        conflict_per_mille=scenario.conflict_per_mille,
+        contributes=protocol.starts == "members",
+        seed=scenario.seed,
+    )
+    driver = Driver(engine, load, protocol, numbers, scenario.tree.root, progress)
+    driver.begin(scenario.outstanding, scenario.interval_ps)
+    ended = engine.run(scenario.event_limit, scenario.horizon_ps)
+    history = History(
+        members=members,
+        reporter=reporter,
+        proposals=driver.proposals,
+        entries=engine.entries(),
+        finished=driver.finished,
+        failed=frozenset(fault.pu for fault in scenario.faults),
+        held=held_locks(protocol, nodes, members),
+        drained=ended == FINISHED,
+    )
+    return _result(scenario, protocol, engine, history, ended)
+
+
+def seat(
+    protocol: type[Protocol],
+    tree: Tree,
+    reporter: int,
+    work_ps: int = 0,
+    timeout_ps: int = 0,
+    window: int = WINDOW,
+) -> list[Protocol]:
+    """Make one node per member of a tree, ascending; the nodes know each other by position."""
+    numbers = {pu: node for node, pu in enumerate(tree.members)}
+    parents = tree.parents()
+    return [
+        protocol(
+            Place(
+                me=numbers[pu],
+                parent=numbers[parents[pu]] if pu in parents else -1,
+                children=tuple(numbers[child] for child in tree.children[pu]),
+                root=numbers[tree.root],
+                reporter=numbers[reporter],
+                window=window,
+                items=window,
+                work_ps=work_ps,
+                timeout_ps=timeout_ps,
+            )
+        )
+        for pu in tree.members
+    ]
+
+
+def wires_of(costs: MessageCosts, members: tuple[int, ...], model: str) -> Wires:
+    """Lay the costs of some PUs out as dense tables, 0 on the diagonal."""
+
+    def table(cost: Callable[[int, int], int]) -> list[list[int]]:
+        return [[0 if u == v else cost(u, v) for v in members] for u in members]
+
+    return Wires(
+        send=table(costs.send),
+        further_send=table(lambda u, v: costs.further_send(u, v, model)),
+        propagation=table(costs.propagation),
+        receive=table(costs.receive),
+    )
+
+
+def held_locks(
+    protocol: type[Protocol], nodes: list[Protocol], members: tuple[int, ...]
+) -> tuple[HeldLock, ...]:
+    """Read the lock fields of all nodes, where the protocol has one."""
+    if not protocol.lock_field:
+        return ()
+    return tuple(
+        HeldLock(pu, item, holder - 1)
+        for pu, node in zip(members, nodes, strict=True)
+        for item, holder in enumerate(getattr(node, protocol.lock_field))
+        if holder
+    )
+
+
+def phases_of(protocol: type[Protocol], history: History, operation: int) -> dict[str, int]:
+    """Return when an operation reached each phase, from its begin; an unreached one is missing."""
+    start = history.proposals[operation].start_ps
+    phases: dict[str, int] = {}
+    for phase in protocol.phases:
+        entries = history.by_event[phase.event]
+        times = [time for time, _, op, _, _ in entries if op == operation]
+        if phase.when == "first" and times:
+            phases[phase.name] = min(times) - start
+        elif phase.when == "last" and len(times) >= len(history.members):
+            phases[phase.name] = max(times) - start
+    return phases
+
+
+def _result(
+    scenario: Scenario, protocol: type[Protocol], engine: Engine, history: History, ended: str
+) -> Result:
+    """Put the numbers of a run together."""
+    finished: Mapping[int, tuple[int, int]] = dict(sorted(history.finished.items()))
+    unfinished = scenario.operations - len(finished)
+    return Result(
+        protocol=scenario.protocol,
+        machine=scenario.machine,
+        route=scenario.route_name,
+        model=scenario.model,
+        operations=scenario.operations,
+        completed=len(finished),
+        unfinished=unfinished,
+        aborts=sum(1 for _, outcome in finished.values() if outcome == ABORT),
+        ended=STALLED if ended == FINISHED and unfinished else ended,
+        latency_ps=tuple(
+            time - history.proposals[op].start_ps for op, (time, _) in finished.items()
+        ),
+        elapsed_ps=engine.now_ps,
+        phases_ps=phases_of(protocol, history, 0),
+        violations=judge(history, protocol.promises),
+        occupancy={
+            pu: busy / engine.now_ps if engine.now_ps else 0.0
+            for pu, busy in zip(history.members, engine.busy_ps, strict=True)
+        },
+        events=engine.events,
+        trace_digest=engine.digest(),
+        seed=scenario.seed,
+        trace=engine.rows(),
+    )
+
+
+def _require_range(name: str, value: object, least: int, most: int | None) -> None:
+    """Raise `ScenarioError` unless a number of a scenario is an integer within its range."""
+    if value is None and name in ("interval_ps", "horizon_ps"):
+        return
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ScenarioError(f"{name} must be a whole number, not {value!r}")
+    if value < least or (most is not None and value > most):
+        limits = f"at least {least}" if most is None else f"from {least} to {most}"
+        raise ScenarioError(f"{name} must be {limits}, not {value}")
