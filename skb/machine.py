@@ -1,0 +1,468 @@
+"""The snapshot: an immutable set of facts about one machine at one revision, with typed views.
+
+Views are computed on first use and kept. Objects are `kind:index`; PUs and NUMA nodes are also
+named by their OS index where a plain number is meant.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+
+import msgspec
+
+from skb.errors import ContradictionError, NotFoundError
+from skb.relations import KINDS, PRECEDENCE, Fact, Value, check_set
+
+ROOT = "machine:0"
+CPU_KINDS = frozenset(
+    (
+        *("machine", "package", "die", "group", "core", "pu"),
+        *("l5", "l4", "l3", "l3i", "l2", "l2i", "l1d", "l1i"),
+    )
+)
+MEMORY_KINDS = frozenset({"numa", "memcache"})
+IO_KINDS = frozenset({"bridge", "pci", "device"})
+COUNTED = (
+    *("pu", "core", "package", "die", "numa", "l1d", "l1i", "l2", "l3"),
+    *("memcache", "pci", "bridge", "device", "misc"),
+)
+_RANK = {kind: rank for rank, kind in enumerate(KINDS)}
+_LEVELS = {"l1d": "l1", "l1i": "l1", "l3i": "l3", "l2i": "l2", "l5": "l4"}
+
+
+def kind_of(name: str) -> str:
+    return name.partition(":")[0]
+
+
+def index_of(name: str) -> int:
+    """Return the number of a numbered object."""
+    return int(name.partition(":")[2])
+
+
+def object_order(name: str) -> tuple[int, int, str]:
+    """Sort key: by kind from the machine inwards, then by index."""
+    kind, _, index = name.partition(":")
+    number = int(index) if index.isascii() and index.isdigit() else -1
+    return (_RANK.get(kind, len(_RANK)), number, index)
+
+
+class Machine:
+    """One machine at one revision; see the module's docstring.
+
+    Raises `FactError` or `ContradictionError` where the facts do not fit together.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        facts: Iterable[Fact],
+        *,
+        revision: int = 0,
+        title: str = "",
+        notes: tuple[str, ...] = (),
+        checked: bool = False,
+    ) -> None:
+        self.name = name
+        self.title = title
+        self.revision = revision
+        self.notes = notes
+        self.facts: tuple[Fact, ...] = tuple(facts) if checked else check_set(facts, name)
+        self._check_structure()
+
+    # ------------------------------------------------------------ facts
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over predicate, arguments and source of every fact: the shape, not its name."""
+        rows = [(fact.predicate, fact.args, fact.source) for fact in self.facts]
+        return "sha256:" + hashlib.sha256(msgspec.json.encode(rows)).hexdigest()
+
+    @cached_property
+    def _by_predicate(self) -> Mapping[str, tuple[Fact, ...]]:
+        rows: dict[str, list[Fact]] = defaultdict(list)
+        for fact in self.facts:
+            rows[fact.predicate].append(fact)
+        return {predicate: tuple(facts) for predicate, facts in rows.items()}
+
+    @cached_property
+    def _winners(self) -> Mapping[tuple[Value, ...], Fact]:
+        best: dict[tuple[Value, ...], Fact] = {}
+        for fact in self.facts:
+            other = best.get(fact.key)
+            if other is None or PRECEDENCE[fact.source] < PRECEDENCE[other.source]:
+                best[fact.key] = fact
+        return best
+
+    def all(self, predicate: str) -> tuple[Fact, ...]:
+        """Return every fact of a predicate, also the overruled ones."""
+        return self._by_predicate.get(predicate, ())
+
+    def facts_of(self, predicate: str) -> tuple[Fact, ...]:
+        """Return the facts of a predicate that hold after precedence."""
+        return self._holding.get(predicate, ())
+
+    @cached_property
+    def _holding(self) -> Mapping[str, tuple[Fact, ...]]:
+        winners = {id(fact) for fact in self._winners.values()}
+        return {
+            predicate: tuple(fact for fact in facts if id(fact) in winners)
+            for predicate, facts in self._by_predicate.items()
+        }
+
+    def fact(self, predicate: str, *key: Value) -> Fact | None:
+        """Return the fact with this key that holds, or None."""
+        return self._winners.get((predicate, *key))
+
+    def value(self, predicate: str, *key: Value) -> Value | None:
+        """Return the last argument of the fact with this key, or None."""
+        fact = self.fact(predicate, *key)
+        return None if fact is None else fact.args[-1]
+
+    def number(self, predicate: str, *key: Value) -> float | None:
+        value = self.value(predicate, *key)
+        return None if value is None or isinstance(value, str) else value
+
+    def conflicts(self) -> tuple[tuple[Fact, Fact], ...]:
+        """Return (holding, overruled) pairs of facts that disagree about one key."""
+        return tuple(
+            (self._winners[fact.key], fact)
+            for fact in self.facts
+            if self._winners[fact.key].args != fact.args
+        )
+
+    # ------------------------------------------------------------ containment
+    @cached_property
+    def _parents(self) -> Mapping[str, str]:
+        return {str(f.args[1]): str(f.args[0]) for f in self.facts_of("contains")}
+
+    @cached_property
+    def _children(self) -> Mapping[str, tuple[str, ...]]:
+        rows: dict[str, list[str]] = defaultdict(list)
+        for child, parent in self._parents.items():
+            rows[parent].append(child)
+        return {parent: tuple(sorted(rows[parent], key=object_order)) for parent in rows}
+
+    @cached_property
+    def objects(self) -> tuple[str, ...]:
+        """Every part, from the machine inwards, then by index."""
+        return tuple(sorted({ROOT, *self._parents}, key=object_order))
+
+    @cached_property
+    def _object_set(self) -> frozenset[str]:
+        return frozenset(self.objects)
+
+    def has(self, name: str) -> bool:
+        return name in self._object_set
+
+    def require(self, name: str) -> str:
+        """Return the object's name; raise `NotFoundError` with near names where there is none."""
+        if name in self._object_set:
+            return name
+        kind = kind_of(name)
+        have = [other for other in self.objects if kind_of(other) == kind]
+        mend = f"it has {_span(have)}" if have else f"it has no {kind}"
+        raise NotFoundError(f"{self.name} has no {name}", mend=mend)
+
+    def parent(self, name: str) -> str | None:
+        return self._parents.get(name)
+
+    def children(self, name: str) -> tuple[str, ...]:
+        return self._children.get(name, ())
+
+    def ancestors(self, name: str) -> tuple[str, ...]:
+        """Return the parents of an object from the nearest to the machine."""
+        chain = []
+        at = self._parents.get(name)
+        while at is not None:
+            chain.append(at)
+            at = self._parents.get(at)
+        return tuple(chain)
+
+    def of_kind(self, kind: str) -> tuple[str, ...]:
+        return tuple(name for name in self.objects if kind_of(name) == kind)
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """Number of objects by kind, in the fixed order of the contract."""
+        found = dict.fromkeys(COUNTED, 0)
+        for name in self.objects:
+            if (kind := kind_of(name)) in found:
+                found[kind] += 1
+        return found
+
+    def _check_structure(self) -> None:
+        for child in self._parents:
+            seen = {child}
+            at = child
+            while at != ROOT:
+                if at not in self._parents:
+                    raise ContradictionError(
+                        f"{child} hangs under {at}, which has no parent",
+                        place=self.name,
+                        mend=f"add contains(PARENT, {at})",
+                    )
+                at = self._parents[at]
+                if at in seen:
+                    raise ContradictionError(
+                        f"{child} contains itself", place=self.name, mend="break the circle"
+                    )
+                seen.add(at)
+        if ROOT in self._parents:
+            raise ContradictionError("machine:0 has a parent", place=self.name)
+
+    # ------------------------------------------------------------ PUs and memory
+    @cached_property
+    def pus(self) -> tuple[int, ...]:
+        """OS indexes of the PUs."""
+        return tuple(sorted(index_of(name) for name in self.of_kind("pu")))
+
+    @cached_property
+    def numa(self) -> tuple[int, ...]:
+        """OS indexes of the NUMA nodes."""
+        return tuple(sorted(index_of(name) for name in self.of_kind("numa")))
+
+    @cached_property
+    def _cpusets(self) -> Mapping[str, frozenset[int]]:
+        sets: dict[str, set[int]] = defaultdict(set)
+        for pu in self.of_kind("pu"):
+            for name in (pu, *self.ancestors(pu)):
+                sets[name].add(index_of(pu))
+        return {name: frozenset(pus) for name, pus in sets.items()}
+
+    def pus_of(self, name: str) -> frozenset[int]:
+        """Return the PUs inside a part or, of memory and devices, those it is local to."""
+        if kind_of(name) in CPU_KINDS:
+            return self._cpusets.get(name, frozenset())
+        return self._cpusets.get(self.anchor(name), frozenset())
+
+    def anchor(self, name: str) -> str:
+        """Return the nearest part of the processor side that an object hangs under."""
+        at = name
+        while kind_of(at) not in CPU_KINDS:
+            at = self._parents[at]
+        return at
+
+    @cached_property
+    def _numa_at(self) -> Mapping[str, tuple[int, ...]]:
+        rows: dict[str, list[int]] = defaultdict(list)
+        for node in self.of_kind("numa"):
+            rows[self.anchor(node)].append(index_of(node))
+        return {anchor: tuple(sorted(nodes)) for anchor, nodes in rows.items()}
+
+    def numa_of(self, name: str) -> tuple[int, ...]:
+        """Return the NUMA nodes local to a part: those inside it, else the nearest around it."""
+        anchor = self.anchor(name)
+        inside = [
+            node
+            for at, nodes in self._numa_at.items()
+            if at == anchor or anchor in self.ancestors(at)
+            for node in nodes
+        ]
+        if inside:
+            return tuple(sorted(inside))
+        around = (self._numa_at[at] for at in self.ancestors(anchor) if at in self._numa_at)
+        return next(around, ())
+
+    @cached_property
+    def numa_of_pu(self) -> Mapping[int, tuple[int, ...]]:
+        """The NUMA nodes nearest to each PU (several where kinds of memory share a place)."""
+        return {pu: self.numa_of(f"pu:{pu}") for pu in self.pus}
+
+    @cached_property
+    def core_of(self) -> Mapping[int, str]:
+        """The core of each PU; a PU without one stands for itself."""
+        return {pu: self._around(pu, "core") or f"pu:{pu}" for pu in self.pus}
+
+    @cached_property
+    def package_of(self) -> Mapping[int, str]:
+        """The package of each PU; the machine where there are no packages."""
+        return {pu: self._around(pu, "package") or ROOT for pu in self.pus}
+
+    def _around(self, pu: int, kind: str) -> str | None:
+        return next((at for at in self.ancestors(f"pu:{pu}") if kind_of(at) == kind), None)
+
+    @cached_property
+    def memory_bytes(self) -> int:
+        return sum(int(str(fact.args[-1])) for fact in self.facts_of("memory_size"))
+
+    def inherited(self, predicate: str, name: str) -> Value | None:
+        """Return an attribute of a part or of the nearest part around it that states one."""
+        for at in (name, *self.ancestors(name)):
+            if (value := self.value(predicate, at)) is not None:
+                return value
+        return None
+
+    # ------------------------------------------------------------ what may be used
+    @cached_property
+    def _gone(self) -> Mapping[str, str]:
+        gone: dict[str, str] = {}
+        for fact in self.facts_of("power"):
+            if fact.args[1] != "on":
+                state = "powered off" if fact.args[1] == "off" else "asleep"
+                gone[str(fact.args[0])] = f"{fact.args[0]} is {state}"
+        for fact in self.facts_of("presence"):
+            if fact.args[1] == "absent":
+                gone[str(fact.args[0])] = f"{fact.args[0]} is absent"
+        return gone
+
+    def unusable(self, name: str) -> str:
+        """Return why a part cannot be used (power, presence, allowed set), or an empty string."""
+        for at in (name, *self.ancestors(name)):
+            if at in self._gone:
+                return self._gone[at]
+        reason = self.value("disallowed", name)
+        return f"{name} is not allowed: {reason}" if reason is not None else ""
+
+    @cached_property
+    def usable_pus(self) -> tuple[int, ...]:
+        """PUs that are on, present and allowed."""
+        return tuple(pu for pu in self.pus if not self.unusable(f"pu:{pu}"))
+
+    @cached_property
+    def usable_numa(self) -> tuple[int, ...]:
+        return tuple(node for node in self.numa if not self.unusable(f"numa:{node}"))
+
+    @cached_property
+    def allowed_pus(self) -> tuple[int, ...]:
+        return tuple(pu for pu in self.pus if self.fact("disallowed", f"pu:{pu}") is None)
+
+    # ------------------------------------------------------------ nearness
+    @cached_property
+    def _chains(self) -> Mapping[int, tuple[str, ...]]:
+        """For each PU the parts around it from the machine inwards, the PU last."""
+        return {pu: (*reversed(self.ancestors(f"pu:{pu}")), f"pu:{pu}") for pu in self.pus}
+
+    def common_ancestor(self, first: int, second: int) -> str:
+        """Return the smallest part that holds both PUs."""
+        common = ROOT
+        for a, b in zip(self._chains[first], self._chains[second], strict=False):
+            if a != b:
+                break
+            common = a
+        return common
+
+    @cached_property
+    def _levels_of(self) -> Mapping[str, tuple[str, ...]]:
+        words: dict[str, tuple[str, ...]] = {}
+        for name in self._cpusets:
+            chain = [name]
+            for at in self.ancestors(name):
+                if self._cpusets[at] != self._cpusets[name]:
+                    break
+                chain.append(at)
+            found = [self._level(at) for at in chain]
+            if any(at in self._numa_at for at in chain):
+                found.append("numa")
+            words[name] = tuple(dict.fromkeys(word for word in found if word))
+        return words
+
+    def _level(self, name: str) -> str:
+        kind = kind_of(name)
+        if kind == "group":
+            return ""
+        return _LEVELS.get(kind, kind)
+
+    def levels(self, name: str) -> tuple[str, ...]:
+        """Return the level words of a part, and of the parts around it with the same PUs."""
+        return self._levels_of.get(name, ())
+
+    @cached_property
+    def links(self) -> Mapping[str, tuple[str, ...]]:
+        """Links by origin, both ends sorted."""
+        rows: dict[str, list[str]] = defaultdict(list)
+        for fact in self.facts_of("link"):
+            rows[str(fact.args[0])].append(str(fact.args[1]))
+        return {at: tuple(sorted(rows[at], key=object_order)) for at in sorted(rows)}
+
+    @cached_property
+    def _hops(self) -> Mapping[str, Mapping[str, int]]:
+        import networkx
+
+        graph = networkx.DiGraph((a, b) for a, ends in self.links.items() for b in ends)
+        graph.remove_nodes_from([node for node in list(graph) if self.unusable_link_end(node)])
+        return dict(networkx.all_pairs_shortest_path_length(graph))
+
+    def unusable_link_end(self, name: str) -> str:
+        return self.unusable(name) if self.has(name) else f"{self.name} has no {name}"
+
+    def hops(self, first: str, second: str) -> int | None:
+        """Return the number of links from one part to another, None where none lead there."""
+        if first == second:
+            return 0
+        return self._hops.get(first, {}).get(second) if self.links else None
+
+    # ------------------------------------------------------------ devices
+    def devices(self) -> tuple[dict[str, object], ...]:
+        """Return the devices as `skb show --json` prints them."""
+        rows: list[dict[str, object]] = []
+        for name in self.of_kind("device"):
+            pci = next((a for a in self.ancestors(name) if kind_of(a) == "pci"), None)
+            kinds = [str(f.args[1]) for f in self.facts_of("device_kind") if f.args[0] == name]
+            rows.append(
+                {
+                    "id": name,
+                    "kinds": sorted(kinds),
+                    "pci": pci.partition(":")[2] if pci else None,
+                    "pus": sorted(self.pus_of(name)),
+                    "numa": list(self.numa_of(name)),
+                    "link_gbytes_per_s": self.value("pci_link_speed", pci) if pci else None,
+                }
+            )
+        return tuple(rows)
+
+    def of_device_kind(self, kind: str) -> tuple[str, ...]:
+        """Return one device of a kind for each PCI function, in the order of the names."""
+        found: dict[str, str] = {}
+        for fact in self.facts_of("device_kind"):
+            if fact.args[1] == kind:
+                device = str(fact.args[0])
+                found.setdefault(self._parents[device], device)
+                if kind_of(self._parents[device]) != "pci":
+                    found[device] = device
+        return tuple(sorted(dict.fromkeys(found.values()), key=natural_order))
+
+    # ------------------------------------------------------------ output
+    def summary(self) -> dict[str, object]:
+        """Return what `skb show --json` prints (fixed by DESIGN section 5)."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "revision": self.revision,
+            "digest": self.digest,
+            "counts": self.counts,
+            "memory_bytes": self.memory_bytes,
+            "pus": list(self.pus),
+            "numa": list(self.numa),
+            "allowed_pus": list(self.allowed_pus),
+            "devices": list(self.devices()),
+            "distances": self.distances(),
+            "notes": list(self.notes),
+        }
+
+    def distances(self) -> list[dict[str, object]]:
+        """Return the matrices between parts: name, source, and entries as [from, to, value]."""
+        rows: dict[tuple[str, str], list[list[Value]]] = defaultdict(list)
+        for fact in self.all("numa_distance"):
+            rows["NUMALatency", fact.source].append(list(fact.args))
+        for fact in self.all("object_distance"):
+            rows[str(fact.args[0]), fact.source].append(list(fact.args[1:]))
+        return [
+            {"name": name, "source": source, "entries": entries}
+            for (name, source), entries in sorted(rows.items())
+        ]
+
+
+def natural_order(name: str) -> tuple[tuple[int, int, str], ...]:
+    """Sort key that puts `gpu10` behind `gpu9`."""
+    import re
+
+    return tuple(
+        (0, int(part), "") if part.isdigit() else (1, 0, part)
+        for part in re.findall(r"\d+|\D+", name)
+    )
+
+
+def _span(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]} ({len(names)})"

@@ -1,0 +1,33 @@
+"""The only place that knows where data files lie, in a wheel or in a checkout."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+_HERE = Path(__file__).resolve().parent
+
+
+@cache
+def folder(kind: str) -> Path:
+    """Return the folder of one kind of data: `facts` or `rules`."""
+    shipped = _HERE / "_data" / kind
+    return shipped if shipped.is_dir() else _HERE.parent / kind
+
+
+def relations_file() -> Path:
+    return folder("facts") / "relations.toml"
+
+
+def defaults_file() -> Path:
+    return folder("facts") / "defaults.toml"
+
+
+def bundled_machines() -> dict[str, Path]:
+    """Return the bundled machine descriptions by name."""
+    return {path.stem: path for path in sorted((folder("facts") / "machines").glob("*.toml"))}
+
+
+def rules_file(name: str) -> Path:
+    """Return a file of rules by its path below `rules/`, such as `placement/placement.lp`."""
+    return folder("rules") / name

@@ -1,0 +1,202 @@
+"""Distance matrices and memory attributes of hwloc XML v2 and v3 (`distances2`, `memattr`).
+
+Units are hwloc's: bandwidth MiB/s, latency ns; a NUMA latency matrix is the firmware's SLIT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from skb.errors import DescriptionError
+from skb.relations import Value
+from skb.sources import bitmap
+from skb.sources.hwloc_facts import Collector
+from skb.sources.hwloc_objects import KINDS, Part, Tree, read_bitmap, whole_number
+from skb.sources.xml_limits import Node
+
+_LATENCY, _BANDWIDTH, _HOPS = 4, 8, 32
+# hwloc writes the bandwidth of a device to itself as this (rsmi.c, nvml.c)
+_SELF_BANDWIDTH = 1_000_000
+# more objects than any machine has; keeps a forged matrix from allocating its square
+_OBJECTS_LIMIT = 4096
+_ATTRIBUTES = {
+    "Bandwidth": ("memory_bandwidth", "access"),
+    "ReadBandwidth": ("memory_bandwidth", "read"),
+    "WriteBandwidth": ("memory_bandwidth", "write"),
+    "Latency": ("memory_latency", "access"),
+    "ReadLatency": ("memory_latency", "read"),
+    "WriteLatency": ("memory_latency", "write"),
+}
+# what every node says about itself already
+_SKIPPED_ATTRIBUTES = frozenset({"Capacity", "Locality"})
+
+
+class Matrices:
+    """States matrices one after the other; names them, and tells the SLIT from the others."""
+
+    def __init__(self, tree: Tree, out: Collector) -> None:
+        self.tree = tree
+        self.out = out
+        self._names: set[str] = set()
+        self._has_slit = False
+
+    def read(self, node: Node) -> None:
+        """State a `distances2` or `distances2hetero` element."""
+        place = f"{self.tree.place}:{node.line}"
+        count = whole_number(node.attributes.get("nbobjs", ""), "distances2: nbobjs", place)
+        kind = whole_number(node.attributes.get("kind", "0"), "distances2: kind", place)
+        indexes = _words(node, "indexes")
+        values = [
+            whole_number(word, "distances2: a value", place) for word in _words(node, "u64values")
+        ]
+        name = node.attributes.get("name", "")
+        title = f"the matrix {name or node.attributes.get('type', 'of several types')}"
+        if not 0 < count <= _OBJECTS_LIMIT or len(indexes) != count or len(values) != count**2:
+            raise DescriptionError(
+                f"{title} has {len(indexes)} objects and {len(values)} values, not {count} and "
+                f"{count}×{count}",
+                place=place,
+                mend="give every pair of objects one value",
+            )
+        found = [self._object(node, index) for index in indexes]
+        parts = [part for part in found if part is not None]
+        if len(parts) < count:
+            missing = [index for index, part in zip(indexes, found, strict=True) if part is None]
+            self.out.notes.append(
+                f"{title} names objects that are not described: {', '.join(missing)[:200]}"
+            )
+        rows = [values[row * count : (row + 1) * count] for row in range(count)]
+        keep = [index for index, part in enumerate(found) if part is not None]
+        self.state(name, kind, parts, [[rows[a][b] for b in keep] for a in keep])
+
+    def state(
+        self, name: str, kind: int, parts: Sequence[Part], rows: Sequence[Sequence[int | float]]
+    ) -> None:
+        """State one matrix; `rows[a][b]` is from `parts[a]` to `parts[b]`, `kind` hwloc's bits."""
+        if len({part.id for part in parts}) < len(parts):
+            raise DescriptionError(
+                f"the matrix {name} names an object twice",
+                place=self.tree.place,
+                mend="name every object once",
+            )
+        numa = all(part.kind == "numa" for part in parts)
+        slit = numa and kind & _LATENCY and not self._has_slit and name in {"", "NUMALatency"}
+        if slit:
+            self._has_slit = True
+            name = "NUMALatency"
+        else:
+            name = self._name(name, kind, parts)
+        self._note_coverage(name, parts)
+        for source, row in zip(parts, rows, strict=True):
+            for target, value in zip(parts, row, strict=True):
+                if slit:
+                    self.out.claim("numa_distance", source.id, target.id, _plain(value))
+                elif not (kind & _BANDWIDTH and source is target and value == _SELF_BANDWIDTH):
+                    self.out.say("object_distance", name, source.id, target.id, _plain(value))
+
+    def _object(self, node: Node, index: str) -> Part | None:
+        """Resolve an index: OS number, gp_index, or `Type:gp_index` in a mixed matrix."""
+        type_name, _, number = index.rpartition(":")
+        kind = KINDS.get(type_name or node.attributes.get("type", ""), "")
+        by_os = not type_name and node.attributes.get("indexing", "gp") == "os"
+        part = self.tree.find(kind, number, by_os=by_os)
+        if part is None and kind == "group":
+            # 2.0 wrote dies as groups
+            part = self.tree.find("die", number, by_os=by_os)
+        return part
+
+    def _name(self, name: str, kind: int, parts: Sequence[Part]) -> str:
+        """A name for a matrix without one, and a number for one that repeats."""
+        if not name:
+            what = next(
+                (
+                    word
+                    for bit, word in (
+                        (_HOPS, "Hops"),
+                        (_BANDWIDTH, "Bandwidth"),
+                        (_LATENCY, "Latency"),
+                    )
+                    if kind & bit
+                ),
+                "Distance",
+            )
+            kinds = sorted({part.kind for part in parts})
+            name = "-".join(word.upper() if word == "pu" else word.title() for word in kinds) + what
+        base, number = name[:200], 1
+        while name in self._names:
+            number += 1
+            name = f"{base}#{number}"
+        self._names.add(name)
+        return name
+
+    def _note_coverage(self, name: str, parts: Sequence[Part]) -> None:
+        kinds = {part.kind for part in parts}
+        if len(kinds) != 1:
+            return
+        kind = kinds.pop()
+        total = sum(1 for _ in self.tree.of_kind(kind))
+        # device matrices cover one back-end by nature
+        if kind != "device" and len(parts) < total:
+            self.out.notes.append(f"matrix {name} covers {len(parts)} of {total} {kind} objects")
+
+
+def _words(node: Node, tag: str) -> list[str]:
+    return [word for child in node.children if child.tag == tag for word in child.text.split()]
+
+
+def _plain(value: int | float) -> Value:
+    return int(value) if float(value).is_integer() else value
+
+
+def state_memory_attributes(tree: Tree, out: Collector, nodes: Sequence[Node]) -> None:
+    """State bandwidth and latency per initiator and target from `memattr` elements."""
+    with_cpuset = tree.with_cpuset()
+    said: set[tuple[Value, ...]] = set()
+    for node in nodes:
+        name = node.attributes.get("name", "")
+        if name in _SKIPPED_ATTRIBUTES:
+            continue
+        if name not in _ATTRIBUTES:
+            out.notes.append(f"memory attribute {name[:60]!r} has no relation and was left out")
+            continue
+        predicate, access = _ATTRIBUTES[name]
+        for value in (child for child in node.children if child.tag == "memattr_value"):
+            place = f"{tree.place}:{value.line}"
+            amount = whole_number(value.attributes.get("value", ""), f"{name}: value", place)
+            target = _referred(tree, value, "target_obj", place)
+            initiators = _initiators(tree, value, with_cpuset, place)
+            if amount < 0:
+                raise DescriptionError(
+                    f"{name} is {amount}", place=place, mend="write 0 where it is unknown"
+                )
+            if target is None or target.kind != "numa" or not initiators:
+                out.notes.append(f"{name} at line {value.line} names no described object")
+                continue
+            for initiator in initiators if amount else ():
+                key = (predicate, initiator.id, target.id, access)
+                if key not in said:
+                    said.add(key)
+                    out.claim(predicate, initiator.id, target.id, access, amount)
+
+
+def _referred(tree: Tree, value: Node, prefix: str, place: str) -> Part | None:
+    """The object that a value names by type and gp_index."""
+    kind = KINDS.get(value.attributes.get(f"{prefix}_type", ""), "")
+    number = value.attributes.get(f"{prefix}_gp_index", "")
+    return tree.find(kind, number, by_os=False)
+
+
+def _initiators(
+    tree: Tree, value: Node, with_cpuset: dict[int, Part], place: str
+) -> tuple[Part, ...]:
+    """The object with exactly the initiator's PUs, or else each of these PUs."""
+    text = value.attributes.get("initiator_cpuset", "")
+    if not text:
+        part = _referred(tree, value, "initiator_obj", place)
+        return (part,) if part else ()
+    cpuset = read_bitmap(text, "initiator_cpuset", place) & tree.root.cpuset
+    if not cpuset:
+        return ()
+    if part := with_cpuset.get(cpuset):
+        return (part,)
+    return tuple(tree.parts[f"pu:{n}"] for n in bitmap.members(cpuset) if f"pu:{n}" in tree.parts)

@@ -1,0 +1,209 @@
+"""The store: revisions, as-of reads, all-or-none writes, and nothing acknowledged lost."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skb.errors import (
+    AddressError,
+    ContradictionError,
+    FactError,
+    NameTakenError,
+    NotFoundError,
+    RevisionError,
+    SkbError,
+    StoreError,
+)
+from skb.relations import Fact
+from skb.store import Store
+from tests.machines import grown
+
+BASE = grown("package:2 core:2 pu:1").facts
+LOAD = [Fact("load", ("pu:0", value)) for value in range(101)]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """A store on a fresh file."""
+    return Store(f"sqlite:///{tmp_path / 'k.sqlite3'}")
+
+
+def test_store_load_gives_back_the_facts_with_provenance(store: Store) -> None:
+    """What goes in comes out, who said it included."""
+    fact = Fact("load", ("pu:0", 7), source="measured", by="probe", when="2026", samples=9)
+    kept = store.load("m", "a machine", [*BASE, fact])
+    assert store.machine("m").facts == kept.facts
+    assert store.machine("m").fact("load", "pu:0") == fact
+    assert store.machine("m").title == "a machine"
+
+
+def test_store_load_of_other_facts_needs_replace(store: Store) -> None:
+    """A name is not overwritten by accident; equal facts change nothing."""
+    first = store.load("m", "", BASE)
+    assert store.load("m", "", BASE).revision == first.revision
+    with pytest.raises(NameTakenError, match="--replace"):
+        store.load("m", "", [*BASE, LOAD[1]])
+    second = store.load("m", "", [*BASE, LOAD[1]], replace=True)
+    assert second.revision > first.revision
+    assert store.machine("m", first.revision).facts == first.facts
+
+
+def test_store_write_moves_from_revision_to_revision(store: Store) -> None:
+    """Each write is a revision; every older one stays readable."""
+    seen: dict[int, Fact | None] = {store.load("m", "", BASE).revision: None}
+    for old, new in ((None, LOAD[5]), (LOAD[5], LOAD[6]), (LOAD[6], None)):
+        machine = store.write("m", [new] if new else [], [old] if old else [])
+        seen[machine.revision] = new
+    for revision, fact in seen.items():
+        assert store.machine("m", revision).fact("load", "pu:0") == fact
+    assert [change.kind for change in store.history("m")] == ["load", "write", "write", "write"]
+
+
+@pytest.mark.parametrize(
+    ("asserted", "retracted", "error"),
+    [
+        ([LOAD[1], LOAD[2]], [], ContradictionError),
+        ([LOAD[9]], [], ContradictionError),
+        ([LOAD[3]], [], FactError),
+        ([Fact("lod", ("pu:0", 3))], [], FactError),
+        ([Fact("load", ("pu:1", 3)), Fact("load", ("pu:0", "x"))], [], FactError),
+        ([], [LOAD[4]], FactError),
+        ([], [Fact("contains", ("machine:0", "package:0"))], ContradictionError),
+    ],
+)
+def test_store_write_is_all_or_none(
+    store: Store, asserted: list[Fact], retracted: list[Fact], error: type[SkbError]
+) -> None:
+    """A change with one bad fact changes nothing, not even the revision."""
+    before = store.load("m", "", [*BASE, LOAD[3]])
+    with pytest.raises(error):
+        store.write("m", asserted, retracted)
+    after = store.machine("m")
+    assert (after.revision, after.facts) == (before.revision, before.facts)
+    assert len(store.history("m")) == 1
+
+
+def test_store_write_refuses_a_stale_revision(store: Store) -> None:
+    """Who read revision 1 cannot overwrite revision 2."""
+    first = store.load("m", "", BASE)
+    store.write("m", [LOAD[1]], [], if_revision=first.revision)
+    with pytest.raises(RevisionError, match="not 1"):
+        store.write("m", [Fact("load", ("pu:1", 1))], [], if_revision=first.revision)
+
+
+def test_store_delete_forgets_the_name_and_keeps_the_log(store: Store) -> None:
+    """A deleted machine is gone now and there as of before."""
+    kept = store.load("m", "", BASE)
+    store.delete("m")
+    with pytest.raises(NotFoundError):
+        store.machine("m")
+    assert store.machine("m", kept.revision).facts == kept.facts
+    assert store.load("m", "", BASE).revision > kept.revision
+
+
+@pytest.mark.parametrize("name", ["", " m", "a/b", "..", "x" * 201, "a\nb", "a\\b"])
+def test_store_refuses_names_that_are_none(store: Store, name: str) -> None:
+    """A name is short, printable and no path."""
+    with pytest.raises(SkbError):
+        store.load(name, "", BASE)
+    assert store.machines() == ()
+
+
+def test_store_serialises_writers_of_several_threads(store: Store) -> None:
+    """Eight threads with forty writes each: no loss, no gap, one order."""
+    store.load("m", "", BASE)
+
+    def work(number: int) -> None:
+        for count in range(40):
+            store.write("m", [Fact("service", (f"s{number}-{count}", "pu:0"))])
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(store.machine("m").all("service")) == 320
+    revisions = [change.revision for change in store.history("m")]
+    assert revisions == list(range(1, 322))
+
+
+WRITER = """
+import sys
+from skb.relations import Fact
+from skb.store import Store
+store = Store(sys.argv[1])
+for count in range(int(sys.argv[2]), 10_000):
+    pair = [Fact("service", (f"{letter}{count}", "pu:0")) for letter in "st"]
+    store.write("m", pair)
+    print(count, flush=True)
+"""
+
+
+def test_store_keeps_what_it_acknowledged_when_killed(store: Store) -> None:
+    """kill -9 during writes: all acknowledged facts are there, and no change is torn."""
+    store.load("m", "", BASE)
+    for number in range(3):
+        process = subprocess.Popen(
+            [sys.executable, "-c", WRITER, store.url, f"{number}000"],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(20)]
+        process.send_signal(signal.SIGKILL)
+        lines += process.stdout.readlines()
+        process.wait()
+        process.stdout.close()
+        acknowledged = {int(line) for line in lines if line.strip()}
+        names = {str(fact.args[0]) for fact in store.machine("m").all("service")}
+        assert {f"s{n}" for n in acknowledged} <= names
+        assert {name[1:] for name in names if name[0] == "s"} == {
+            name[1:] for name in names if name[0] == "t"
+        }
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), max_size=12))
+def test_store_agrees_with_a_plain_dictionary(moves: list[tuple[int, int]]) -> None:
+    """A random series of loads set and unset gives what a dictionary of PUs would hold."""
+    store = Store("sqlite://")
+    store.load("m", "", BASE)
+    model: dict[int, int] = {}
+    for pu, value in moves:
+        old = [Fact("load", (f"pu:{pu}", model[pu]))] if pu in model else []
+        new = [Fact("load", (f"pu:{pu}", value))] if model.get(pu) != value else []
+        store.write("m", new, old)
+        model.pop(pu, None)
+        if new:
+            model[pu] = value
+    found = {str(fact.args[0]): fact.args[1] for fact in store.machine("m").all("load")}
+    assert found == {f"pu:{pu}": value for pu, value in model.items()}
+    store.close()
+
+
+def test_store_says_what_is_wrong_with_its_address(tmp_path: Path) -> None:
+    """An address that cannot be opened is one clear error."""
+    for url in ("nonsense", "oracle+nothing://x"):
+        with pytest.raises(AddressError, match="cannot open"):
+            Store(url)
+    with pytest.raises(StoreError, match="the database refused"):
+        Store(f"sqlite:///{tmp_path}")
+
+
+def test_store_finds_decisions_by_the_beginning_of_their_id(store: Store) -> None:
+    """An id may be shortened as long as it is unique; wildcards of SQL mean nothing."""
+    for name in ("abc1", "abd2"):
+        store.keep({"id": name, "machine": "m", "revision": 1, "question": "route"})
+    assert store.decision("abc")["id"] == "abc1"
+    for wanted in ("ab", "x", "", "%", "_bc1"):
+        with pytest.raises(NotFoundError):
+            store.decision(wanted)
+    assert [row["id"] for row in store.decisions()] == ["abd2", "abc1"]
