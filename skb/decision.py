@@ -14,6 +14,8 @@ _UNSTABLE = frozenset({"seconds", "machine_ref"})
 
 
 class Status(StrEnum):
+    """How good an answer is; `optimal` only with a proof."""
+
     OPTIMAL = "optimal"
     FEASIBLE = "feasible"
     INFEASIBLE = "infeasible"

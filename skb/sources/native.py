@@ -21,137 +21,23 @@ from skb.errors import DescriptionError, FactError
 from skb.machine import Machine
 from skb.relations import PRECEDENCE, Fact, Value, relations
 from skb.sources.description import Description
+from skb.sources.native_document import (
+    Cache,
+    Device,
+    Document,
+    Entry,
+    Head,
+    Latency,
+    Link,
+    Memory,
+    Message,
+    Part,
+)
 from skb.sources.native_structure import Structure
 
 FORMAT = "native"
 _MARK = re.compile(rb"^\s*\[{1,2}\s*(machine|structure|facts)\b", re.MULTILINE)
 _MIB = 1024 * 1024
-
-
-class _Entry(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    source: str = "asserted"
-
-
-class _Source(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    kind: str
-    text: str
-    when: str = ""
-
-
-class _Head(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    name: str
-    title: str = ""
-    clock_mhz: float | None = None
-    isa: str = ""
-    source: str = "asserted"
-    sources: dict[str, _Source] = {}
-
-
-class _Tree(_Entry, forbid_unknown_fields=True, kw_only=True):
-    tree: str
-    pu_order: str = "depth-first"
-
-
-class _Part(_Entry, forbid_unknown_fields=True, kw_only=True):
-    parent: str = "machine:0"
-    tree: str = ""
-    id: str = ""
-    os_index: int | None = None
-    core_kind: str = ""
-    isa: str = ""
-    capacity: int | None = None
-    clock_mhz: float | None = None
-
-
-class _Cache(_Entry, forbid_unknown_fields=True, kw_only=True):
-    level: str
-    objects: list[str] = []
-    size_bytes: int | None = None
-    size_kib: int | None = None
-    size_mib: int | None = None
-    line_bytes: int | None = None
-    ways: int | None = None
-
-
-class _Memory(_Entry, forbid_unknown_fields=True, kw_only=True):
-    numa: int | list[int] | None = None
-    size_bytes: int | None = None
-    size_mib: int | None = None
-    size_gib: int | None = None
-    kind: str = ""
-
-
-class _Link(_Entry, forbid_unknown_fields=True, kw_only=True):
-    from_: str = msgspec.field(name="from")
-    to: str
-    kind: str = "link"
-    mib_s: float | None = None
-    latency_ns: float | None = None
-    cycles: float | None = None
-    width_bits: int | None = None
-    one_way: bool = False
-
-
-class _Device(_Entry, forbid_unknown_fields=True, kw_only=True):
-    name: str
-    kind: str | list[str]
-    at: str = "machine:0"
-    pci: str = ""
-    link_gbytes_per_s: float | None = None
-    speed_mbps: float | None = None
-    queues: dict[str, int] = {}
-    isa: str = ""
-
-
-class _Latency(_Entry, forbid_unknown_fields=True, kw_only=True):
-    within: str = ""
-    hops: int | None = None
-    cache: str = ""
-    from_: str = msgspec.field(name="from", default="")
-    to: str = ""
-    access: str = "access"
-    latency_ns: float | None = None
-    cycles: float | None = None
-
-
-class _Bandwidth(_Entry, forbid_unknown_fields=True, kw_only=True):
-    from_: str = msgspec.field(name="from")
-    to: str
-    mib_s: float
-    access: str = "access"
-
-
-class _Message(_Entry, forbid_unknown_fields=True, kw_only=True):
-    within: str = ""
-    hops: int | None = None
-    from_: str | int = msgspec.field(name="from", default="")
-    to: str | int = ""
-    transport: str = "cache_line"
-    samples: int | None = None
-    send_ns: float | None = None
-    receive_ns: float | None = None
-    propagation_ns: float | None = None
-    gap_ns: float | None = None
-    round_trip_ns: float | None = None
-    send_cycles: float | None = None
-    receive_cycles: float | None = None
-    propagation_cycles: float | None = None
-    gap_cycles: float | None = None
-    round_trip_cycles: float | None = None
-
-
-class _Document(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    machine: _Head
-    structure: _Tree | None = None
-    part: list[_Part] = []
-    cache: list[_Cache] = []
-    memory: list[_Memory] = []
-    link: list[_Link] = []
-    device: list[_Device] = []
-    latency: list[_Latency] = []
-    bandwidth: list[_Bandwidth] = []
-    message: list[_Message] = []
-    facts: dict[str, dict[str, list[list[str | int | float]]]] = {}
 
 
 def recognises(head: bytes) -> bool:
@@ -162,7 +48,7 @@ def recognises(head: bytes) -> bool:
 def read(data: bytes, place: str) -> Description:
     """Read a native description; raises `DescriptionError` with line or path of the fault."""
     try:
-        document = msgspec.convert(tomllib.loads(data.decode()), _Document)
+        document = msgspec.convert(tomllib.loads(data.decode()), Document)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as fault:
         raise DescriptionError(str(fault), place=place, mend="mend the TOML") from fault
     except msgspec.ValidationError as fault:
@@ -179,7 +65,7 @@ def read(data: bytes, place: str) -> Description:
 class _Writer:
     """Turns a document into facts."""
 
-    def __init__(self, document: _Document, place: str) -> None:
+    def __init__(self, document: Document, place: str) -> None:
         self.document = document
         self.place = place
         self.found: list[Fact] = []
@@ -207,7 +93,7 @@ class _Writer:
     def _fault(self, at: str, text: str, mend: str) -> DescriptionError:
         return DescriptionError(text, place=f"{self.place}: {at}", mend=mend)
 
-    def _add(self, entry: _Entry | _Head, predicate: str, *args: Value, **extra: Any) -> None:
+    def _add(self, entry: Entry | Head, predicate: str, *args: Value, **extra: Any) -> None:
         source, by, when = self._source(entry.source)
         self.found.append(Fact(predicate, args, source, by, when, **extra))
 
@@ -245,13 +131,13 @@ class _Writer:
             self._add(head, "isa", "machine:0", head.isa)
         self.structure = structure
 
-    def _contain(self, entry: _Entry, structure: Structure) -> list[str]:
+    def _contain(self, entry: Entry, structure: Structure) -> list[str]:
         fresh = structure.take()
         for parent, child in fresh:
             self._add(entry, "contains", parent, child)
         return [child for _parent, child in fresh]
 
-    def _part(self, part: _Part, structure: Structure, at: str) -> None:
+    def _part(self, part: Part, structure: Structure, at: str) -> None:
         if bool(part.id) == bool(part.tree):
             raise self._fault(at, "give either id or tree", 'tree = "l2:1 core:4 pu:1"')
         if part.id:
@@ -267,7 +153,7 @@ class _Writer:
         if part.os_index is not None:
             self._add(part, "os_index", part.id, part.os_index)
 
-    def _attributes(self, part: _Part, name: str) -> None:
+    def _attributes(self, part: Part, name: str) -> None:
         if part.core_kind and name.startswith("core:"):
             self._add(part, "core_kind", name, part.core_kind)
         if part.isa:
@@ -277,7 +163,7 @@ class _Writer:
         if part.clock_mhz is not None:
             self._add(part, "clock_mhz", name, part.clock_mhz)
 
-    def _cache(self, cache: _Cache, at: str) -> None:
+    def _cache(self, cache: Cache, at: str) -> None:
         objects = cache.objects or self.structure.of_kind(cache.level.lower())
         if not objects:
             raise self._fault(at, f"the structure has no {cache.level}", "add it to the tree")
@@ -291,7 +177,7 @@ class _Writer:
                 if value is not None:
                     self._add(cache, predicate, name, value)
 
-    def _memory(self, memory: _Memory, at: str) -> None:
+    def _memory(self, memory: Memory, at: str) -> None:
         every = self.structure.of_kind("numa")
         if memory.numa is not None:
             wanted = memory.numa if isinstance(memory.numa, list) else [memory.numa]
@@ -307,7 +193,7 @@ class _Writer:
             if memory.kind:
                 self._add(memory, "memory_kind", node, memory.kind)
 
-    def _link(self, link: _Link) -> None:
+    def _link(self, link: Link) -> None:
         ends = [(link.from_, link.to)]
         if not link.one_way:
             ends.append((link.to, link.from_))
@@ -321,7 +207,7 @@ class _Writer:
             if link.width_bits is not None:
                 self._add(link, "link_width", a, b, link.width_bits)
 
-    def _device(self, device: _Device) -> None:
+    def _device(self, device: Device) -> None:
         name, at = f"device:{device.name}", device.at
         if device.pci:
             pci = f"pci:{device.pci}"
@@ -349,7 +235,7 @@ class _Writer:
             raise self._fault(at, "cycles without machine.clock_mhz", "state the clock")
         return cycles * 1000 / clock
 
-    def _latency(self, entry: _Latency, at: str) -> None:
+    def _latency(self, entry: Latency, at: str) -> None:
         value = self._ns(entry.latency_ns, entry.cycles, at)
         if value is None:
             raise self._fault(at, "no latency is given", "add latency_ns or cycles")
@@ -373,7 +259,7 @@ class _Writer:
         else:
             self._add(entry, "latency", entry.from_, entry.to, value)
 
-    def _message(self, entry: _Message, at: str) -> None:
+    def _message(self, entry: Message, at: str) -> None:
         given = False
         pair = entry.from_ != ""
         if pair + bool(entry.within) + (entry.hops is not None) != 1:

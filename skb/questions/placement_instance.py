@@ -1,0 +1,384 @@
+"""The placement question on one machine: the user's rules with their words, and what everything
+costs.
+
+Prices are whole numbers: picoseconds times messages per second times `scale`, the common
+denominator of all rates. A task is counted from its first PU: its messages, its wishes to be near,
+its memory accesses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from math import lcm
+
+from skb.costs import Costs
+from skb.decision import Assumption
+from skb.machine import ROOT, Machine, kind_of
+from skb.questions.placement_latency import Latency
+from skb.questions.placement_request import Request, Wanted, exact, listed, wishes
+from skb.questions.placement_supplies import Supplies
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A constraint of the user: its identifier in the request, its words, and what it is about."""
+
+    id: str
+    text: str
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Narrowing:
+    """A rule that keeps a task to some PUs.
+
+    `kind` says how the rules see it: confine and start (into `pus`), avoid (out of `barred`), isa
+    and kind (by the word in `value`). `pus` is what remains of the usable PUs in each case.
+    """
+
+    id: str
+    task: int
+    kind: str
+    pus: frozenset[int]
+    value: str = ""
+    barred: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """A rule that takes an amount of a resource of the task's memory node, or of its cache."""
+
+    id: str
+    task: int
+    resource: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Tasks that share one object of a level (together) or none (apart)."""
+
+    id: str
+    kind: str
+    level: str
+    tasks: tuple[int, ...]
+
+
+class Instance:
+    """What a request means on a machine; see the module's docstring."""
+
+    def __init__(self, machine: Machine, request: Request, tasks: tuple[Wanted, ...]) -> None:
+        self.machine = machine
+        self.request = request
+        self.tasks = tasks
+        self.costs = Costs(machine)
+        self.latency = Latency(machine, self.costs)
+        self.supplies = Supplies(machine, self.costs, self.latency)
+        self.pus = machine.usable_pus
+        self._usable = frozenset(self.pus)
+        self._position = {wanted.name: index for index, wanted in enumerate(tasks)}
+        self.rules: dict[str, Rule] = {}
+        self.narrowings: list[Narrowing] = []
+        self.demands: list[Demand] = []
+        self.wanted_memory: dict[int, tuple[str, str]] = {}
+        self.groups: list[Group] = []
+        for index in range(len(tasks)):
+            self._need_rule(index)
+            self._place_rules(index)
+            self._memory_rules(index)
+        self._common_rules()
+
+    # ------------------------------------------------------------ words
+    @property
+    def assumed(self) -> tuple[Assumption, ...]:
+        own = tuple(Assumption(fact, why) for fact, why in self.supplies.assumed.items())
+        return tuple(sorted({*self.costs.assumed, *own}, key=lambda a: (a.fact, a.because)))
+
+    def rule_id(self, task: int, key: str) -> str:
+        wanted = self.tasks[task]
+        return f"{wanted.place}({wanted.name}).{key}" if wanted.device else f"{wanted.place}.{key}"
+
+    def _rule(self, rule: str, text: str, *items: str) -> str:
+        self.rules[rule] = Rule(rule, text, items)
+        return rule
+
+    def _task_rule(self, task: int, key: str, text: str, *items: str) -> str:
+        name = self.tasks[task].name
+        return self._rule(self.rule_id(task, key), f"task {name} {text}", f"task:{name}", *items)
+
+    # ------------------------------------------------------------ needs
+    def whole(self, task: int) -> bool:
+        return self.tasks[task].task.cores is not None
+
+    def count(self, task: int) -> int:
+        wanted = self.tasks[task].task
+        return wanted.cores or wanted.pus or 1
+
+    def need_id(self, task: int) -> str:
+        return self.rule_id(task, "cores" if self.whole(task) else "pus")
+
+    def _need_rule(self, task: int) -> None:
+        wanted, count = self.tasks[task].task, self.count(task)
+        many = "" if count == 1 else "s"
+        cores = self._cores(self._usable)
+        if self.whole(task):
+            exclusive = "exclusive " if wanted.exclusive else ""
+            text = (
+                f"needs {count} {exclusive}core{many}; the machine has {_n(cores, 'usable core')}"
+            )
+        elif wanted.exclusive:
+            has = _n(cores, "usable core")
+            text = f"needs {count} PU{many} on exclusive cores; the machine has {has}"
+        elif wanted.load < 1:
+            text = (
+                f"needs {wanted.load:g} of {count} PU{many}; "
+                f"the machine has {_n(len(self.pus), 'usable PU')}"
+            )
+        else:
+            text = f"needs {count} PU{many}; the machine has {_n(len(self.pus), 'usable PU')}"
+        self._task_rule(task, "cores" if self.whole(task) else "pus", text, ROOT)
+
+    def _cores(self, pus: Iterable[int]) -> int:
+        """Count the cores that lie wholly among these PUs."""
+        have = frozenset(pus)
+        return sum(1 for core, inside in self.core_pus.items() if have.issuperset(inside))
+
+    @cached_property
+    def core_pus(self) -> dict[str, tuple[int, ...]]:
+        """All PUs of each core, also those that cannot be used."""
+        found: dict[str, list[int]] = {}
+        for pu in self.machine.pus:
+            found.setdefault(self.machine.core_of[pu], []).append(pu)
+        return {core: tuple(pus) for core, pus in found.items()}
+
+    @cached_property
+    def complete(self) -> frozenset[str]:
+        """The cores all of whose PUs can be used."""
+        return frozenset(c for c, pus in self.core_pus.items() if self._usable.issuperset(pus))
+
+    # ------------------------------------------------------------ where
+    def _local(self, names: Iterable[str]) -> frozenset[int]:
+        return frozenset().union(*(self.machine.pus_of(name) for name in names))
+
+    def _size(self, pus: frozenset[int]) -> str:
+        usable = self._usable & pus
+        return f"{_n(self._cores(usable), 'usable core')}, {_n(len(usable), 'usable PU')}"
+
+    def _narrow(
+        self, rule: str, task: int, kind: str, pus: frozenset[int], value: str = ""
+    ) -> None:
+        barred = self._usable - pus if kind == "avoid" else frozenset()
+        self.narrowings.append(Narrowing(rule, task, kind, self._usable & pus, value, barred))
+
+    def _place_rules(self, task: int) -> None:
+        wanted = self.tasks[task].task
+        for key, names in (
+            ("at", listed(wanted.at)),
+            ("per", listed(self.tasks[task].device or None)),
+        ):
+            if names:
+                pus = self._local(names)
+                text = f"must run at {' or '.join(names)} ({self._size(pus)})"
+                self._narrow(self._task_rule(task, key, text, *names), task, "confine", pus)
+        if wanted.not_at:
+            names = listed(wanted.not_at)
+            pus = frozenset(self.machine.pus) - self._local(names)
+            text = f"must not run at {' or '.join(names)} (leaves {self._size(pus)})"
+            self._narrow(self._task_rule(task, "not_at", text, *names), task, "avoid", pus)
+        for key, word, table in (
+            ("isa", wanted.isa, self.isa),
+            ("kind", wanted.kind, self.core_kind),
+        ):
+            if word is not None:
+                pus = frozenset(pu for pu, value in table.items() if value == word)
+                have = (
+                    ", ".join(sorted({value for value in table.values() if value})) or "none stated"
+                )
+                text = (
+                    f"needs {'isa' if key == 'isa' else 'core kind'} {word}; the machine has {have}"
+                )
+                if pus:
+                    text += f" ({self._size(pus)} of {word})"
+                self._narrow(self._task_rule(task, key, text), task, key, pus, word)
+
+    @cached_property
+    def isa(self) -> dict[int, str]:
+        return {pu: str(self.machine.inherited("isa", f"pu:{pu}") or "") for pu in self.pus}
+
+    @cached_property
+    def core_kind(self) -> dict[int, str]:
+        return {
+            pu: str(self.machine.value("core_kind", self.machine.core_of[pu]) or "")
+            for pu in self.pus
+        }
+
+    # ------------------------------------------------------------ memory
+    def _memory_rules(self, task: int) -> None:
+        wanted = self.tasks[task].task
+        nodes = self.machine.usable_numa
+        if wanted.memory_mib:
+            sizes = [size for node in nodes if (size := self.supplies.memory_mib(node)) is not None]
+            text = (
+                f"needs {wanted.memory_mib:g} MiB of memory; the machine has "
+                f"{_n(len(nodes), 'usable node')} of at most {max(sizes, default=0)} MiB, "
+                f"{sum(sizes)} MiB in all"
+            )
+            rule = self._task_rule(task, "memory_mib", text)
+            self.demands.append(Demand(rule, task, "memory", -int(-wanted.memory_mib // 1)))
+        if wanted.memory_kind:
+            have = ", ".join(sorted({self.supplies.memory_kind(node) for node in nodes}))
+            text = f"needs {wanted.memory_kind} memory; the machine has {have or 'none'}"
+            self.wanted_memory[task] = (
+                self._task_rule(task, "memory_kind", text),
+                wanted.memory_kind,
+            )
+        if wanted.bandwidth_mbps:
+            best = max((self.supplies.bandwidth_mbps(node) for node in nodes), default=0)
+            text = f"needs {wanted.bandwidth_mbps:g} MB/s of memory; a node has at most {best} MB/s"
+            rule = self._task_rule(task, "bandwidth_mbps", text)
+            self.demands.append(Demand(rule, task, "bandwidth", -int(-wanted.bandwidth_mbps // 1)))
+        if wanted.cache_mib:
+            best = max(self.supplies.cache_kib.values(), default=0)
+            text = (
+                f"needs {wanted.cache_mib:g} MiB of cache; a last-level cache has at most "
+                f"{best / 1024:g} MiB"
+            )
+            rule = self._task_rule(task, "cache_mib", text)
+            self.demands.append(Demand(rule, task, "cache", -int(-wanted.cache_mib * 1024 // 1)))
+
+    def stores(self, task: int) -> bool:
+        """Whether a task chooses its memory node; the others get the nearest usable one."""
+        wanted = self.tasks[task].task
+        return bool(wanted.memory_mib or wanted.memory_kind or wanted.bandwidth_mbps)
+
+    def chooses(self, task: int) -> bool:
+        """Whether the choice is a real one: where every node has room for all tasks, the nearest
+        will do.
+        """
+        return self.stores(task) and self._scarce
+
+    @cached_property
+    def _scarce(self) -> bool:
+        if not all(self.nodes(task) for task in self.wanted_memory):
+            return True
+        asked = {"memory": 0, "bandwidth": 0, "cache": 0}
+        for demand in self.demands:
+            asked[demand.resource] += demand.amount
+        return any(
+            asked["memory"] > (asked["memory"] if size is None else size)
+            or (asked["bandwidth"] > 0 and asked["bandwidth"] > self.supplies.bandwidth_mbps(node))
+            for node in self.machine.usable_numa
+            for size in [self.supplies.memory_mib(node) if asked["memory"] else None]
+        )
+
+    def nodes(self, task: int) -> tuple[int, ...]:
+        """Return the usable memory nodes of the kind that a task wants."""
+        kind = self.wanted_memory.get(task, ("", ""))[1]
+        usable = self.machine.usable_numa
+        return tuple(node for node in usable if not kind or self.supplies.memory_kind(node) == kind)
+
+    def node_near(self, task: int, pu: int) -> int | None:
+        """Return the nearest memory node of the task's kind, the lowest of equals."""
+        if task not in self.wanted_memory:
+            return self.supplies.nearest[pu]
+        nodes = self.nodes(task)
+        return min(nodes, key=lambda node: (self.supplies.memory_ps(pu, node), node), default=None)
+
+    # ------------------------------------------------------------ rules about several tasks
+    def _common_rules(self) -> None:
+        request = self.request
+        if request.allowed is not None:
+            pus = frozenset(request.allowed)
+            rule = self._rule("allowed", f"only some PUs are allowed ({self._size(pus)})", ROOT)
+            for task in range(len(self.tasks)):
+                self._narrow(rule, task, "confine", pus)
+        for kind, groupings in (("together", request.together), ("apart", request.apart)):
+            for index, grouping in enumerate(groupings):
+                members = tuple(self._position[name] for name in grouping.tasks)
+                count = len(set(self.objects(grouping.within).values()))
+                share = "share one" if kind == "together" else "share no"
+                text = (
+                    f"tasks {', '.join(grouping.tasks)} must {share} {grouping.within}; "
+                    f"the machine has {_n(count, f'usable {grouping.within}')}"
+                )
+                items = tuple(f"task:{name}" for name in grouping.tasks)
+                rule = self._rule(f"{kind}[{index}]", text, *items)
+                self.groups.append(Group(rule, kind, grouping.within, members))
+        for index, forced in enumerate(request.forced):
+            rule = f"forced[{index}]"
+            task = self._position[forced.task]
+            pus = self.machine.pus_of(forced.at)
+            text = f"task {forced.task} is forced to start at {forced.at} ({self._size(pus)})"
+            self._rule(rule, text, f"task:{forced.task}", forced.at)
+            self._narrow(rule, task, "start", pus)
+
+    def objects(self, level: str) -> dict[int, str]:
+        """Return the object of a level around each usable PU; a PU without one counts by its
+        core.
+        """
+        machine = self.machine
+        if level == "machine":
+            return dict.fromkeys(self.pus, ROOT)
+        if level == "numa":
+            nodes = machine.numa_of_pu
+            return {pu: f"numa:{nodes[pu][0]}" if nodes[pu] else ROOT for pu in self.pus}
+        if level == "package":
+            return {pu: machine.package_of[pu] for pu in self.pus}
+        return {
+            pu: next(
+                (at for at in machine.ancestors(f"pu:{pu}") if kind_of(at) == level),
+                machine.core_of[pu],
+            )
+            for pu in self.pus
+        }
+
+    # ------------------------------------------------------------ prices
+    @cached_property
+    def scale(self) -> int:
+        """The common denominator of all rates and weights, and of a migration's picoseconds."""
+        numbers = [exact(traffic.messages_per_s) for traffic in self.request.traffic]
+        numbers += [exact(weight) for wanted in self.tasks for _o, weight in wishes(wanted.task)]
+        if self.request.current is not None:
+            numbers.append(exact(self.request.current.migration_cost) * 1000)
+        return lcm(1, *(number.denominator for number in numbers))
+
+    def whole_number(self, number: float | Fraction) -> int:
+        return int(exact(float(number)) * self.scale)
+
+    @cached_property
+    def traffic(self) -> tuple[tuple[int, int, int], ...]:
+        """Pairs of tasks with the rate in the scale; equal pairs are added up."""
+        found: dict[tuple[int, int], int] = {}
+        for row in self.request.traffic:
+            pair = (self._position[row.from_], self._position[row.to])
+            found[pair] = found.get(pair, 0) + self.whole_number(row.messages_per_s)
+        return tuple((a, b, rate) for (a, b), rate in sorted(found.items()) if rate)
+
+    def toll(self, task: int, pu: int) -> int:
+        """Return what a task's wishes to be near cost with this first PU."""
+        return sum(
+            self.whole_number(weight) * self.latency.near_ps(pu, name)
+            for name, weight in wishes(self.tasks[task].task)
+        )
+
+    def current(self, task: int) -> frozenset[int] | None:
+        now = self.request.current
+        if now is None or self.tasks[task].name not in now.placement:
+            return None
+        return frozenset(now.placement[self.tasks[task].name].pus)
+
+    @cached_property
+    def moving(self) -> int:
+        now = self.request.current
+        return 0 if now is None else int(exact(now.migration_cost) * 1000 * self.scale)
+
+    def ns(self, price: int | float) -> float:
+        """Turn a price back into ns/s; the nearest float to the exact quotient."""
+        return float(Fraction(price) / (1000 * self.scale))
+
+
+def _n(count: int, word: str) -> str:
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"

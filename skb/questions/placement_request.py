@@ -1,0 +1,288 @@
+"""The request of the placement question: what a user may write, and what is refused with place and
+mend.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from fractions import Fraction
+from typing import Literal
+
+from msgspec import Struct
+
+from skb.errors import NotFoundError, RequestError
+from skb.machine import Machine
+
+Level = Literal["core", "l2", "l3", "numa", "package", "machine"]
+Memory = Literal["dram", "hbm", "cxl", "pmem", "gpu", "special"]
+# rates and shares are decimal fractions; what is finer than this is rounded
+FINEST = 10**6
+
+
+class Near(Struct, forbid_unknown_fields=True, frozen=True):
+    """A soft wish: be near an object; the weight is messages per second to it."""
+
+    object: str
+    weight: float = 1.0
+
+
+class Task(Struct, forbid_unknown_fields=True, frozen=True):
+    """What one task needs; `per` makes one task for each device of a kind."""
+
+    name: str
+    pus: int | None = None
+    cores: int | None = None
+    memory_mib: float | None = None
+    memory_kind: Memory | None = None
+    isa: str | None = None
+    kind: str | None = None
+    at: str | list[str] | None = None
+    not_at: str | list[str] | None = None
+    near: str | list[str | Near] | dict[str, float] | None = None
+    exclusive: bool = False
+    load: float = 1.0
+    per: str | None = None
+    cache_mib: float | None = None
+    bandwidth_mbps: float | None = None
+
+
+class Traffic(Struct, forbid_unknown_fields=True, frozen=True, rename={"from_": "from"}):
+    """Messages from one task to another; `bytes` is kept for the reader and not priced."""
+
+    from_: str
+    to: str
+    messages_per_s: float
+    bytes: int | None = None
+
+
+class Grouping(Struct, forbid_unknown_fields=True, frozen=True):
+    """Tasks that share one object of a level, or share none."""
+
+    tasks: list[str]
+    within: Level
+
+
+class CurrentTask(Struct, forbid_unknown_fields=True, frozen=True):
+    """Where a task runs now."""
+
+    pus: list[int]
+    numa_node: int | None = None
+
+
+class Current(Struct, forbid_unknown_fields=True, frozen=True):
+    """The placement that is in force; each moved task costs `migration_cost` ns/s."""
+
+    placement: dict[str, CurrentTask]
+    migration_cost: float = 0.0
+
+
+class Forced(Struct, forbid_unknown_fields=True, frozen=True):
+    """An alternative that `why not` forces: the first PU of the task lies in the object."""
+
+    task: str
+    at: str
+
+
+class Request(Struct, forbid_unknown_fields=True, frozen=True):
+    """Tasks, their traffic, and what limits them."""
+
+    task: list[Task]
+    traffic: list[Traffic] = []
+    together: list[Grouping] = []
+    apart: list[Grouping] = []
+    current: Current | None = None
+    allowed: list[int] | None = None
+    forced: list[Forced] = []
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A task of the request after `per` is expanded: `place` names it, `device` is its own
+    device.
+    """
+
+    name: str
+    task: Task
+    place: str
+    device: str = ""
+
+
+def exact(number: float) -> Fraction:
+    """Return the decimal fraction that the user wrote, to a millionth."""
+    return Fraction(str(number)).limit_denominator(FINEST)
+
+
+def listed(value: str | list[str] | None) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def wishes(task: Task) -> tuple[tuple[str, float], ...]:
+    """Return the objects that a task wants to be near, with weights."""
+    if isinstance(task.near, dict):
+        return tuple(task.near.items())
+    near = [task.near] if isinstance(task.near, str) else (task.near or [])
+    return tuple(
+        (item, 1.0) if isinstance(item, str) else (item.object, item.weight) for item in near
+    )
+
+
+def expand(machine: Machine, request: Request) -> tuple[Wanted, ...]:
+    """Return the tasks with `per` expanded, checked against the machine; raise `RequestError`."""
+    if not request.task:
+        raise RequestError("there is no task", place="task", mend="add a [[task]] with a name")
+    found: list[Wanted] = []
+    for index, task in enumerate(request.task):
+        place = f"task[{index}]"
+        _check_task(machine, task, place)
+        if task.per is None:
+            found.append(Wanted(task.name, task, place))
+            continue
+        devices = machine.of_device_kind(task.per)
+        if not devices:
+            kinds = sorted({str(fact.args[1]) for fact in machine.facts_of("device_kind")})
+            raise RequestError(
+                f"{machine.name} has no device of kind {task.per!r}",
+                place=f"{place}.per",
+                mend=f"its kinds are: {', '.join(kinds)}" if kinds else "it states no devices",
+            )
+        found += [
+            Wanted(f"{task.name}{number}", task, place, device)
+            for number, device in enumerate(devices)
+        ]
+    seen: dict[str, Wanted] = {}
+    for wanted in found:
+        if wanted.name in seen:
+            raise RequestError(
+                f"two tasks are called {wanted.name!r}", place=wanted.place, mend="rename one"
+            )
+        seen[wanted.name] = wanted
+    return tuple(found)
+
+
+def check(machine: Machine, request: Request, tasks: tuple[Wanted, ...]) -> None:
+    """Raise `RequestError` where traffic, groupings, current placement or allowed set do not
+    fit.
+    """
+    names = [wanted.name for wanted in tasks]
+    for index, traffic in enumerate(request.traffic):
+        for key, name in (("from", traffic.from_), ("to", traffic.to)):
+            _known(name, names, f"traffic[{index}].{key}")
+        _positive(traffic.messages_per_s, f"traffic[{index}].messages_per_s")
+        _positive(traffic.bytes, f"traffic[{index}].bytes")
+    for kind, groupings in (("together", request.together), ("apart", request.apart)):
+        for index, grouping in enumerate(groupings):
+            for name in grouping.tasks:
+                _known(name, names, f"{kind}[{index}].tasks")
+            if len(set(grouping.tasks)) < len(grouping.tasks):
+                raise RequestError(
+                    "a task is named twice", place=f"{kind}[{index}].tasks", mend="name it once"
+                )
+            _level(machine, grouping.within, f"{kind}[{index}].within")
+    for index, forced in enumerate(request.forced):
+        _known(forced.task, names, f"forced[{index}].task")
+        _object(machine, forced.at, f"forced[{index}].at")
+    _pus(machine, request.allowed or [], "allowed")
+    if request.current is not None:
+        _positive(request.current.migration_cost, "current.migration_cost")
+        for name, now in request.current.placement.items():
+            _known(name, names, f"current.placement.{name}")
+            _pus(machine, now.pus, f"current.placement.{name}.pus")
+
+
+def _check_task(machine: Machine, task: Task, place: str) -> None:
+    if not task.name:
+        raise RequestError("the task has no name", place=f"{place}.name", mend="give it one")
+    if task.pus is not None and task.cores is not None:
+        raise RequestError("both pus and cores are given", place=place, mend="give one of them")
+    for key, count in (("pus", task.pus), ("cores", task.cores)):
+        if count is not None and count < 1:
+            raise RequestError(f"{count} is below 1", place=f"{place}.{key}", mend="give 1 or more")
+    if not 0 < task.load <= 1:
+        raise RequestError(
+            f"{task.load} is not a share of a PU", place=f"{place}.load", mend="0 < load <= 1"
+        )
+    for key in ("memory_mib", "cache_mib", "bandwidth_mbps"):
+        _positive(getattr(task, key), f"{place}.{key}")
+    if (task.memory_mib or task.memory_kind or task.bandwidth_mbps) and not machine.numa:
+        raise RequestError(
+            f"{machine.name} states no memory",
+            place=f"{place}.memory_mib",
+            mend="leave memory out, or describe the NUMA nodes",
+        )
+    if task.cache_mib and not machine.facts_of("cache_size"):
+        raise RequestError(
+            f"{machine.name} states no cache size",
+            place=f"{place}.cache_mib",
+            mend="leave cache_mib out, or state cache_size",
+        )
+    for key in ("at", "not_at"):
+        for name in listed(getattr(task, key)):
+            _object(machine, name, f"{place}.{key}")
+    if task.at == []:
+        raise RequestError("the list is empty", place=f"{place}.at", mend="name an object")
+    for name, weight in wishes(task):
+        _object(machine, name, f"{place}.near")
+        _positive(weight, f"{place}.near")
+        if not machine.pus_of(name):
+            raise RequestError(
+                f"no PU is local to {name}", place=f"{place}.near", mend="name another object"
+            )
+
+
+def _known(name: str, names: list[str], place: str) -> None:
+    if name not in names:
+        near = get_close_matches(name, names, n=1)
+        mend = f"did you mean {near[0]}?" if near else f"tasks are: {', '.join(names[:20])}"
+        raise RequestError(f"there is no task {name!r}", place=place, mend=mend)
+
+
+def _positive(value: float | None, place: str) -> None:
+    if value is not None and not (math.isfinite(value) and value >= 0):
+        raise RequestError(f"{value} is not a number from 0", place=place, mend="give 0 or more")
+
+
+def _object(machine: Machine, name: str, place: str) -> None:
+    try:
+        machine.require(name)
+    except NotFoundError as fault:
+        mend = fault.mend or "write kind:index, such as numa:0 or device:eth0"
+        raise RequestError(fault.message, place=place, mend=mend) from fault
+
+
+def _pus(machine: Machine, pus: Iterable[int], place: str) -> None:
+    known = set(machine.pus)
+    for pu in pus:
+        if pu not in known:
+            raise RequestError(
+                f"{machine.name} has no pu:{pu}",
+                place=place,
+                mend=f"PUs are {machine.pus[0]} to {machine.pus[-1]}" if machine.pus else "",
+            )
+
+
+def _level(machine: Machine, level: str, place: str) -> None:
+    if level not in {"machine", "core"} and not machine.of_kind(level):
+        raise RequestError(
+            f"{machine.name} has no {level}", place=place, mend="name a level that it has"
+        )
+
+
+def force(
+    machine: Machine, raw: Mapping[str, object], clause: Mapping[str, str]
+) -> dict[str, object]:
+    """Return the request with an alternative forced: `task=rx pu=5`, `numa=1` or `at=l3:2`."""
+    if "task" not in clause or len(clause) != 2:
+        raise RequestError(
+            "the alternative names no task and place", place="not", mend="write task=rx pu=5"
+        )
+    key, value = next(item for item in clause.items() if item[0] != "task")
+    at = value if key == "at" else f"{key}:{value}"
+    _object(machine, at, f"not {key}={value}")
+    earlier = raw.get("forced", [])
+    forced = list(earlier) if isinstance(earlier, list) else []
+    return {**raw, "forced": [*forced, {"task": clause["task"], "at": at}]}

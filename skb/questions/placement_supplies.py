@@ -1,0 +1,98 @@
+"""What a machine has for tasks beside PUs: memory nodes and caches, their room and their
+latency.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+from skb.costs import Costs, defaults
+from skb.machine import Machine, kind_of
+from skb.questions.placement_latency import Latency
+
+CACHES = ("l5", "l4", "l3", "l2", "l1d")
+
+
+class Supplies:
+    """Memory nodes and last-level caches of the usable part of a machine.
+
+    `assumed` grows with every size that nobody stated.
+    """
+
+    def __init__(self, machine: Machine, costs: Costs, latency: Latency) -> None:
+        self.machine = machine
+        self.costs = costs
+        self.latency = latency
+        self.pus = machine.usable_pus
+        self.assumed: dict[str, str] = {}
+        self._memory: dict[tuple[int, int], int] = {}
+
+    def memory_kind(self, node: int) -> str:
+        return str(self.machine.value("memory_kind", f"numa:{node}") or "dram")
+
+    def memory_mib(self, node: int) -> int | None:
+        """Return the whole MiB of a node; None, taken as enough, where nobody stated its size."""
+        size = self.machine.number("memory_size", f"numa:{node}")
+        if size is None:
+            self.assumed[f"memory_size(numa:{node}) is enough"] = "nobody stated it"
+            return None
+        return int(size) // 2**20
+
+    def bandwidth_mbps(self, node: int) -> int:
+        """Return the bandwidth that a node gives to its own PUs, in 10^6 bytes per second."""
+        stated = [
+            float(str(fact.args[-1]))
+            for fact in self.machine.facts_of("memory_bandwidth")
+            if fact.args[1] == f"numa:{node}" and fact.args[2] in {"access", "read"}
+        ]
+        if not stated:
+            stated = [float(defaults()["memory"]["local_bandwidth_mib_s"])]
+            self.assumed[f"memory_bandwidth(numa:{node}) = {stated[0]:g} MiB/s"] = (
+                "nobody stated it"
+            )
+        return int(max(stated) * 2**20 / 10**6)
+
+    @cached_property
+    def cache_of(self) -> dict[int, str]:
+        """The last-level cache of known size around each PU; PUs without one are missing."""
+        found: dict[int, str] = {}
+        for pu in self.pus:
+            around = self.machine.ancestors(f"pu:{pu}")
+            caches = [at for at in around if self.machine.fact("cache_size", at) is not None]
+            caches.sort(key=lambda at: CACHES.index(kind_of(at)) if kind_of(at) in CACHES else 9)
+            if caches:
+                found[pu] = caches[0]
+        return found
+
+    @cached_property
+    def cache_kib(self) -> dict[str, int]:
+        return {
+            cache: int(self.machine.number("cache_size", cache) or 0) // 1024
+            for cache in sorted(set(self.cache_of.values()))
+        }
+
+    def memory_ps(self, pu: int, node: int) -> int:
+        key = (pu if self._fine_memory else self.latency.block_of[pu], node)
+        if key not in self._memory:
+            self._memory[key] = self.costs.memory_ps(pu, node)
+        return self._memory[key]
+
+    @cached_property
+    def _fine_memory(self) -> bool:
+        """Whether an initiator of a stated memory latency is a core or smaller."""
+        initiators = {str(fact.args[0]) for fact in self.machine.facts_of("memory_latency")}
+        cores = self.machine.core_of
+        return any(
+            len({cores[pu] for pu in self.machine.pus_of(at)}) < 2
+            for at in initiators
+            if kind_of(at) != "numa"
+        )
+
+    @cached_property
+    def nearest(self) -> dict[int, int | None]:
+        """The nearest usable memory node of each PU, the lowest of equals; None without memory."""
+        nodes = self.machine.usable_numa
+        return {
+            pu: min(nodes, key=lambda node: (self.memory_ps(pu, node), node), default=None)
+            for pu in self.pus
+        }

@@ -1,0 +1,121 @@
+"""The judge of buffers: it passes what is right and finds every mutation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from skb.checkers.buffers import check
+from skb.decision import Cost, Decision, Limits, Objective, Reason, Status
+from skb.questions.buffers import decide
+from tests.machines import bundled
+
+BOARD = bundled("tyan-s4985")
+REQUEST = {
+    "flow": [
+        {"name": "router", "device": "eth0", "consumer": 20, "pattern": "forward"},
+        {"name": "sink", "device": "eth0", "consumer": 20, "pattern": "consume"},
+    ],
+    "capacity": [{"object": "numa:5", "bytes": 300_000}],
+}
+RIGHT = decide(BOARD, REQUEST, Limits())
+
+
+def _edit(name: str, **changes: Any) -> Callable[[Decision], Decision]:
+    def apply(decision: Decision) -> Decision:
+        answer = deepcopy(decision.answer)
+        answer["flows"][name].update(changes)
+        return replace(decision, answer=answer)
+
+    return apply
+
+
+def _without(name: str) -> Callable[[Decision], Decision]:
+    def apply(decision: Decision) -> Decision:
+        answer = deepcopy(decision.answer)
+        del answer["flows"][name]
+        return replace(decision, answer=answer)
+
+    return apply
+
+
+def _cheaper_alternative(decision: Decision) -> Decision:
+    answer = deepcopy(decision.answer)
+    answer["flows"]["sink"]["alternatives"][3]["value"] *= 0.99
+    return replace(decision, answer=answer)
+
+
+def _fewer_alternatives(decision: Decision) -> Decision:
+    answer = deepcopy(decision.answer)
+    answer["flows"]["sink"]["alternatives"].pop()
+    return replace(decision, answer=answer)
+
+
+def _moved(decision: Decision) -> Decision:
+    """Move the sink, with all prices right: only the claim of being optimal is wrong."""
+    forced = deepcopy(REQUEST)
+    forced["flow"][1]["numa_node"] = 1
+    moved = decide(BOARD, forced, Limits())
+    answer = deepcopy(moved.answer)
+    answer["flows"]["sink"]["alternatives"] = decision.answer["flows"]["sink"]["alternatives"]
+    answer["flows"]["sink"]["crossover"] = decision.answer["flows"]["sink"]["crossover"]
+    return replace(moved, answer=answer, request=decision.request)
+
+
+MUTATIONS: dict[str, tuple[Callable[[Decision], Decision], str]] = {
+    "missing flow": (_without("sink"), "flow sink is missing"),
+    "wrong node": (_edit("sink", numa_node=3), "costs"),
+    "no such node": (_edit("sink", numa_node=9), "numa:9 is not allowed"),
+    "wrong price": (_edit("sink", value=1.0), "costs"),
+    "wrong nearness": (_edit("sink", near="device"), "is near core"),
+    "wrong share": (_edit("sink", touched=0.5), "touches 1.0"),
+    "crossover too early": (_edit("sink", crossover=0.2), "does not flip at 0.2"),
+    "crossover too late": (_edit("sink", crossover=0.9), "does not keep its first node"),
+    "no crossover": (_edit("sink", crossover=None), "none is given"),
+    "cheap alternative": (_cheaper_alternative, "at numa:"),
+    "lost alternative": (_fewer_alternatives, "its alternatives are"),
+    "not the best": (_moved, "cheaper: "),
+    "wrong total": (lambda d: replace(d, objective=Objective("latency", 1.0, "ns/s")), "objective"),
+    "wrong term": (lambda d: replace(d, costs=(Cost("dma", 1.0, "ns/s"), *d.costs[1:])), "dma"),
+    "high bound": (lambda d: replace(d, bound=1e18), "bound"),
+    "false claim": (lambda d: replace(d, bound=1.0), "does not fit the bound"),
+    "false refusal": (
+        lambda d: replace(d, status=Status.INFEASIBLE, answer={}, reasons=(Reason("x", "y"),)),
+        "not infeasible",
+    ),
+    "refusal without reason": (
+        lambda d: replace(d, status=Status.INFEASIBLE, answer={}, reasons=()),
+        "has reasons",
+    ),
+}
+
+
+def test_buffers_checker_passes_what_is_right() -> None:
+    """The decision as decided has no fault."""
+    assert RIGHT.status is Status.OPTIMAL
+    assert check(BOARD, RIGHT) == []
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+def test_buffers_checker_finds_a_mutation(name: str) -> None:
+    """One wrong thing in the answer is found and named."""
+    mutate, words = MUTATIONS[name]
+    assert words in "; ".join(check(BOARD, mutate(RIGHT)))
+
+
+def test_buffers_checker_finds_a_broken_capacity() -> None:
+    """The same answer is refused once the request gives the node less room."""
+    tight = deepcopy(REQUEST)
+    tight["capacity"] = [{"object": "numa:5", "mib_s": 200}]
+    wrong = check(BOARD, replace(RIGHT, request=tight))
+    assert any("flow sink: its alternatives are [0, 1, 2, 3, 4, 6, 7]" in text for text in wrong)
+    small = deepcopy(REQUEST)
+    small["flow"].append({**small["flow"][1], "name": "other"})
+    both = deepcopy(RIGHT.answer)
+    both["flows"]["other"] = both["flows"]["sink"]
+    wrong = check(BOARD, replace(RIGHT, request=small, answer=both))
+    assert any("capacity of numa:5 is exceeded" in text for text in wrong)
