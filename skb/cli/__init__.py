@@ -1,0 +1,1 @@
+"""The command line: words only; what they do is in `skb.knowledge`."""

@@ -1,0 +1,216 @@
+"""Commands about decisions: ask, why, decisions, draw."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from skb.cli.output import Database, Json, MachineName, print_json, save, say, table
+from skb.errors import RequestError, SkbError
+
+if TYPE_CHECKING:
+    from skb.machine import Machine
+
+EXIT_CODES = {"optimal": 0, "feasible": 0, "infeasible": 3, "unknown": 4}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command("ask")(ask)
+    app.command("why")(why)
+    app.command("decisions")(decisions)
+    app.command("draw")(draw)
+
+
+def ask(
+    question: Annotated[str, typer.Argument(help="placement, route, buffers or query.")],
+    m: MachineName,
+    request: Annotated[
+        str | None, typer.Argument(metavar="[REQUEST]", help="TOML, JSON or .lp file; - is stdin.")
+    ] = None,
+    root: Annotated[int | None, typer.Option(help="route: the root PU; absent = free.")] = None,
+    members: Annotated[
+        str | None, typer.Option(help="route: PUs, such as 0,4,8-11; absent = all.")
+    ] = None,
+    operation: Annotated[
+        str | None,
+        typer.Option(help="route: broadcast, broadcast-ack, reduce, barrier, two-phase-commit."),
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="route: postal or logp.")] = None,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="route: price the classic trees beside the answer.")
+    ] = False,
+    task: Annotated[
+        list[str] | None, typer.Option(help='placement: "name=rx cores=2 at=numa:0".')
+    ] = None,
+    traffic: Annotated[
+        list[str] | None,
+        typer.Option(help='placement: "from=rx to=tx messages_per_s=1000".'),
+    ] = None,
+    per: Annotated[
+        str | None, typer.Option(help="placement: one task for each device of a kind, such as gpu.")
+    ] = None,
+    flow: Annotated[
+        list[str] | None,
+        typer.Option(help='buffers: "name=rx device=eth0 consumer=20 pattern=consume".'),
+    ] = None,
+    rules: Annotated[str | None, typer.Option(help="query: rules in clingo syntax.")] = None,
+    limit: Annotated[float, typer.Option(help="Seconds; an answer or none by then.")] = 10.0,
+    seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
+    unit: Annotated[str, typer.Option(help="ns or cycles, for the output.")] = "ns",
+    json: Json = False,
+    db: Database = None,
+) -> None:
+    """Ask where things go; the answer says how good it is, why, and what was assumed.
+
+    Example: skb ask route tyan-s4985 --root 0
+    """
+    from skb.cli.decision_text import in_cycles, print_decision
+    from skb.cli.requests import read_pairs, read_pus, read_request
+    from skb.decision import Limits
+    from skb.knowledge import KnowledgeBase
+
+    raw = read_request(request)
+    given: dict[str, Any] = {
+        "root": root,
+        "members": read_pus(members) if members is not None else None,
+        "operation": operation,
+        "model": model,
+        "compare": compare or None,
+        "rules": rules,
+    }
+    raw.update({key: value for key, value in given.items() if value is not None})
+    for key, words in (("task", task), ("traffic", traffic), ("flow", flow)):
+        raw[key] = [*raw.get(key, []), *(read_pairs(text, f"--{key}") for text in words or ())]
+        if not raw[key]:
+            del raw[key]
+    if per is not None:
+        raw["task"] = [*raw.get("task", []), {"name": "rank", "per": per}]
+    if not 0 < limit <= 86_400:
+        raise RequestError("--limit is above 0 and at most 86400 seconds", mend="--limit 5")
+    if unit not in {"ns", "cycles"}:
+        raise RequestError(f"unknown unit {unit!r}", mend="--unit ns or --unit cycles")
+    knowledge = KnowledgeBase.open(db)
+    machine = knowledge.machine(m)
+    ref = str(Path(m).resolve()) if knowledge.is_path(m) else m
+    spent = Limits(seconds=limit, seed=seed)
+    decision = knowledge.ask(question, machine, raw, spent, ref=ref, store=False)
+    _keep(knowledge, decision)
+    answer = decision.to_json()
+    if unit == "cycles":
+        answer = in_cycles(answer, machine)
+    if json:
+        print_json(answer)
+    else:
+        print_decision(answer)
+    raise typer.Exit(EXIT_CODES[decision.status.value])
+
+
+def _keep(knowledge: Any, decision: Any) -> None:
+    """Store the decision; an answer is given even where the database cannot be written."""
+    from skb.errors import StoreError
+
+    try:
+        knowledge.keep(decision)
+    except StoreError as fault:
+        say(f"warning: the decision is not stored: {fault}")
+
+
+def why(
+    decision: Annotated[str, typer.Argument(help="A decision's id or the beginning of it.")],
+    not_: Annotated[
+        str | None, typer.Option("--not", help='Price an alternative: "task=rx pu=5".')
+    ] = None,
+    json: Json = False,
+    db: Database = None,
+) -> None:
+    """Say why a decision is as it is, or what another choice would cost.
+
+    Example: skb why 3f2a --not "task=rx pu=5"
+    """
+    from skb.cli.decision_text import print_why
+    from skb.cli.requests import read_pairs
+    from skb.knowledge import KnowledgeBase
+
+    clause = None
+    if not_ is not None:
+        clause = {key: str(value) for key, value in read_pairs(not_, "--not").items()}
+    told = KnowledgeBase.open(db).why(decision, clause)
+    if json:
+        print_json(told)
+    else:
+        print_why(told)
+
+
+def decisions(
+    m: Annotated[str | None, typer.Argument(metavar="[M]", help="Only this machine's.")] = None,
+    limit: Annotated[int, typer.Option(help="At most so many, newest first.")] = 20,
+    json: Json = False,
+    db: Database = None,
+) -> None:
+    """List the decisions that are stored, newest first.
+
+    Example: skb decisions tyan-s4985
+    """
+    from skb.knowledge import KnowledgeBase
+
+    rows = KnowledgeBase.open(db).decisions(m, limit)
+    if json:
+        print_json(rows)
+        return
+    table(
+        ["id", "question", "machine", "revision", "status", "objective", "unit"],
+        [
+            [
+                r["id"],
+                r["question"],
+                r["machine"],
+                r["revision"],
+                r["status"],
+                r["objective"]["value"],
+                r["objective"]["unit"],
+            ]
+            for r in rows
+        ],
+    )
+
+
+def draw(
+    what: Annotated[str, typer.Argument(metavar="M|DECISION", help="A machine or a decision.")],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="FILE.svg; default stdout.")
+    ] = None,
+    db: Database = None,
+) -> None:
+    """Draw a machine as nested boxes, or a decision over them, as SVG.
+
+    Example: skb draw tyan-s4985 -o board.svg
+    """
+    if output is not None and output.suffix != ".svg":
+        raise SkbError(f"cannot draw {output.suffix or 'without a suffix'}", mend="give FILE.svg")
+    text = _drawing(what, db)
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        save(text, output)
+        say(f"{output}: {len(text)} characters of SVG")
+
+
+def _drawing(what: str, db: str | None) -> str:
+    from skb.draw import decision_svg, machine_svg
+    from skb.errors import NotFoundError
+    from skb.knowledge import KnowledgeBase
+
+    knowledge = KnowledgeBase.open(db)
+    try:
+        machine: Machine = knowledge.machine(what)
+    except NotFoundError as fault:
+        try:
+            decision = knowledge.decision(what)
+        except NotFoundError:
+            raise fault from None
+        return decision_svg(knowledge.machine_of_decision(decision), decision)
+    return machine_svg(machine)

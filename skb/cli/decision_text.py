@@ -1,0 +1,159 @@
+"""A decision in words for people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from skb.cli.output import number, spans, table
+from skb.errors import RequestError
+
+if TYPE_CHECKING:
+    from skb.machine import Machine
+
+_STATUS = {
+    "optimal": "optimal, proven",
+    "feasible": "best found, not proven optimal",
+    "infeasible": "infeasible",
+    "unknown": "no answer within the limit",
+}
+SHOWN_ROWS = 40
+
+
+def in_cycles(answer: dict[str, Any], machine: Machine) -> dict[str, Any]:
+    """Return a decision with nanoseconds turned into cycles of the machine's clock."""
+    clock = machine.number("clock_mhz", "machine:0")
+    if clock is None:
+        raise RequestError(
+            f"{machine.name} states no clock", mend="skb assert M 'clock_mhz(machine:0, 2000)'"
+        )
+
+    def turned(value: Any) -> Any:
+        if isinstance(value, dict):
+            held = {key: turned(inner) for key, inner in value.items()}
+            if value.get("unit") == "ns":
+                held["unit"] = "cycles"
+                if value.get("value") is not None:
+                    held["value"] = value["value"] * clock / 1000
+            return held
+        return [turned(inner) for inner in value] if isinstance(value, list) else value
+
+    keys = ("objective", "costs", "alternatives")
+    found = {**answer, **{key: turned(answer[key]) for key in keys}}
+    if answer["objective"]["unit"] == "ns":
+        if answer["bound"] is not None:
+            found["bound"] = answer["bound"] * clock / 1000
+        arrivals = answer["answer"].get("arrivals")
+        if arrivals:
+            times = {pu: at * clock / 1000 for pu, at in arrivals.items()}
+            found["answer"] = {**answer["answer"], "arrivals": times}
+    return found
+
+
+def print_decision(answer: dict[str, Any]) -> None:
+    """Print status, price, answer, reasons and assumptions."""
+    _headline(answer)
+    printer = {
+        "placement": _placement,
+        "route": _route,
+        "buffers": _buffers,
+        "query": _query,
+    }[answer["question"]]
+    if answer["status"] in {"optimal", "feasible"}:
+        printer(answer["answer"])
+    _costs(answer["costs"])
+    _reasons(answer)
+    for warning in answer["warnings"]:
+        print(f"warning: {warning}")
+    _alternatives(answer["alternatives"])
+    _assumed(answer["assumed"])
+    print(f"decision {answer['id']}; `skb why {answer['id'][:8]}` says more")
+
+
+def _headline(answer: dict[str, Any]) -> None:
+    objective = answer["objective"]
+    print(
+        f"{answer['question']} on {answer['machine']} (revision {answer['revision']}): "
+        f"{_STATUS[answer['status']]}"
+    )
+    if objective["value"] is not None:
+        text = f"{objective['name']} {number(objective['value'])} {objective['unit']}"
+        if answer["bound"] is not None:
+            text += f", bound {number(answer['bound'])}, gap {answer['gap']:.2%}"
+        print(text)
+
+
+def _placement(answer: dict[str, Any]) -> None:
+    rows = [[name, spans(t["pus"]), t["numa_node"]] for name, t in answer["tasks"].items()]
+    table(["task", "PUs", "NUMA node"], rows)
+
+
+def _route(answer: dict[str, Any]) -> None:
+    arrivals = answer.get("arrivals", {})
+    rows = [[send["from"], send["to"], arrivals.get(str(send["from"]))] for send in answer["sends"]]
+    print(f"root {answer['root']}; critical path {answer.get('critical_path', [])}")
+    table(["from", "to, in send order", "has it at"], rows[:SHOWN_ROWS])
+    if len(rows) > SHOWN_ROWS:
+        print(f"… and {len(rows) - SHOWN_ROWS} more senders; --json has all")
+
+
+def _buffers(answer: dict[str, Any]) -> None:
+    rows = [
+        [name, flow["numa_node"], flow["near"], flow.get("touched"), flow.get("crossover")]
+        for name, flow in answer["flows"].items()
+    ]
+    table(["flow", "NUMA node", "near", "touched", "flips at touched"], rows)
+
+
+def _query(answer: dict[str, Any]) -> None:
+    for count, model in enumerate(answer["models"], 1):
+        cost = f" cost {model['cost']}" if model.get("cost") else ""
+        print(f"answer set {count}{cost}")
+        for atom in model["atoms"]:
+            print(f"  {atom['predicate']}({', '.join(str(a) for a in atom['args'])})")
+
+
+def _costs(costs: list[dict[str, Any]]) -> None:
+    if costs:
+        shown = costs[:SHOWN_ROWS]
+        table(["cost", "value", "unit"], [[c["term"], c["value"], c["unit"]] for c in shown])
+
+
+def _reasons(answer: dict[str, Any]) -> None:
+    if answer["reasons"]:
+        print("these clash:" if answer["status"] == "infeasible" else "because:")
+        for reason in answer["reasons"]:
+            print(f"  - {reason['text']}")
+
+
+def _alternatives(alternatives: list[dict[str, Any]]) -> None:
+    rows = [a for a in alternatives if "name" in a and "value" in a]
+    if rows:
+        table(["alternative", "value", "unit"], [[a["name"], a["value"], a["unit"]] for a in rows])
+
+
+def _assumed(assumed: list[dict[str, Any]]) -> None:
+    if assumed:
+        print("assumed, because nobody stated or measured it:")
+        for entry in assumed:
+            print(f"  - {entry['fact']} ({entry['because']})")
+
+
+def print_why(told: dict[str, Any]) -> None:
+    """Print why a decision is as it is, or what an alternative costs."""
+    _headline({**told, "revision": told.get("revision", "-")})
+    if "not" not in told:
+        _costs(told["costs"])
+        _reasons(told)
+        _alternatives(told["alternatives"])
+        _assumed(told["assumed"])
+        return
+    other = told["not"]
+    forced = " ".join(f"{key}={value}" for key, value in other["forced"].items())
+    if other["difference"] is None:
+        print(f"{forced} is not possible:")
+        for reason in other["reasons"]:
+            print(f"  - {reason['text']}")
+        return
+    sure = "exactly" if other["exact"] else "about (one of the two answers is not proven optimal)"
+    unit = other["objective"]["unit"]
+    print(f"{forced} would cost {sure} {number(other['difference'])} {unit} more")

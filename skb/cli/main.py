@@ -1,0 +1,80 @@
+"""The command `skb`: its sub-commands, and how a fault becomes one line and an exit code.
+
+Exit codes: 0 answered, 1 internal fault, 2 bad input, 3 infeasible, 4 no answer within the limit.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from skb import __version__
+from skb.cli import asking, knowing, serving, simulating, touring
+from skb.errors import SkbError
+
+app = typer.Typer(
+    name="skb",
+    help="Where things go on a computer: facts, and decisions with proof, price and reason.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _module in (touring, knowing, asking, simulating, serving):
+    _module.register(app)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"skb {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(
+        False, "--version", callback=_version, is_eager=True, help="Print the version and leave."
+    ),
+) -> None:
+    """Where things go on a computer: facts, and decisions with proof, price and reason."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    try:
+        code = app(args=arguments, prog_name="skb", standalone_mode=False)
+    except typer.Exit as leave:
+        return leave.exit_code
+    except typer.Abort:
+        print("skb: interrupted", file=sys.stderr)
+        return 130
+    except SkbError as fault:
+        print(f"skb: error: {fault}", file=sys.stderr)
+        return fault.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except Exception as fault:
+        return _other(fault)
+    return code if isinstance(code, int) else 0
+
+
+def _other(fault: Exception) -> int:
+    """Answer a usage error of the command line with 2, anything else with 1 and a traceback."""
+    show = getattr(fault, "show", None)
+    if show is not None and hasattr(fault, "exit_code"):
+        show()
+        return int(fault.exit_code)
+    if type(fault).__module__.startswith("simulator"):
+        print(f"skb: error: {fault}", file=sys.stderr)
+        return 2
+    import traceback
+
+    traceback.print_exc()
+    print("skb: internal fault; please report the lines above", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""Requests as people type them: a file, standard input, or short options."""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from skb.errors import RequestError
+
+SIZE_LIMIT = 4 * 1024 * 1024
+
+
+def read_request(where: str | None) -> dict[str, Any]:
+    """Read a request from TOML, JSON or (for `query`) rules; None is an empty request."""
+    if where is None:
+        return {}
+    place = "standard input" if where == "-" else where
+    try:
+        data = sys.stdin.buffer.read(SIZE_LIMIT + 1) if where == "-" else _file(Path(where))
+        text = data.decode()
+    except OSError as fault:
+        raise RequestError(
+            f"cannot be read: {fault.strerror}", place=place, mend="check the path"
+        ) from fault
+    except UnicodeDecodeError as fault:
+        raise RequestError("is not UTF-8 text", place=place, mend="give TOML or JSON") from fault
+    if len(data) > SIZE_LIMIT:
+        raise RequestError(f"is larger than {SIZE_LIMIT} bytes", place=place)
+    if where.endswith(".lp"):
+        return {"rules": text}
+    return parse_request(text, place)
+
+
+def _file(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(SIZE_LIMIT + 1)
+
+
+def parse_request(text: str, place: str) -> dict[str, Any]:
+    """Read TOML or, where it begins with a brace, JSON."""
+    try:
+        if text.lstrip().startswith("{"):
+            found = msgspec.json.decode(text.encode())
+        else:
+            found = tomllib.loads(text)
+    except (msgspec.DecodeError, tomllib.TOMLDecodeError, RecursionError) as fault:
+        raise RequestError(str(fault), place=place, mend="mend the TOML or JSON") from fault
+    if not isinstance(found, dict):
+        raise RequestError("is no table of keys", place=place, mend='{"root": 0}')
+    return found
+
+
+def read_pus(text: str) -> list[int]:
+    """Read `0,4,8-11`."""
+    found: list[int] = []
+    try:
+        for part in text.split(","):
+            first, _, last = part.partition("-")
+            found += range(int(first), int(last or first) + 1)
+            if len(found) > 100_000:
+                raise ValueError
+    except ValueError as fault:
+        raise RequestError(f"cannot read {text!r} as PU numbers", mend="write 0,4,8-11") from fault
+    return found
+
+
+def read_pairs(text: str, place: str) -> dict[str, Any]:
+    """Read `name=rx cores=2 exclusive=true`; numbers and true/false are typed."""
+    found: dict[str, Any] = {}
+    for word in text.split():
+        key, equals, value = word.partition("=")
+        if not equals or not key or key in found:
+            raise RequestError(f"cannot read {word!r}", place=place, mend='write "name=rx cores=2"')
+        found[key] = _typed(value)
+    return found
+
+
+def _typed(value: str) -> str | int | float | bool | list[str]:
+    if value in {"true", "false"}:
+        return value == "true"
+    for convert in (int, float):
+        try:
+            return convert(value)
+        except ValueError:
+            continue
+    return value.split(",") if "," in value else value

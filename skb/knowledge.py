@@ -1,0 +1,285 @@
+"""The facade: what the command line and the service build on.
+
+`decide` and `simulate` are pure functions of a snapshot, so that a worker process can run them;
+`KnowledgeBase` adds the store, the bundled machines and descriptions on disk.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from difflib import get_close_matches
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from skb.decision import Decision, Limits
+from skb.errors import CheckError, NameTakenError, NotFoundError, RequestError
+from skb.machine import Machine
+from skb.relations import Fact
+from skb.resources import bundled_machines
+
+if TYPE_CHECKING:
+    from skb.sources.description import Description
+    from skb.store import Change, Store
+
+
+def decide(
+    question: str, machine: Machine, raw: Mapping[str, Any], limits: Limits | None = None
+) -> Decision:
+    """Answer a question about a snapshot; the answer has passed its checker.
+
+    Raises `RequestError` for a bad request, `LimitError` where nothing was found in time,
+    `CheckError` where our own answer is wrong (it never leaves this function).
+    """
+    from skb.questions import question as find
+
+    asked = find(question)
+    spent = limits or Limits()
+    begin = time.perf_counter()
+    decision = asked.decide(machine, raw, spent)
+    decision = replace(decision, request=dict(raw)).stamped(
+        facts=machine.digest,
+        seed=spent.seed,
+        limit_s=spent.seconds,
+        seconds=round(time.perf_counter() - begin, 4),
+    )
+    if wrong := asked.check(machine, decision):
+        raise CheckError(
+            f"the {question} checker refused our answer: {'; '.join(wrong[:5])}",
+            mend="this is a fault of ours; please report it with the request",
+        )
+    return decision
+
+
+def explain_alternative(
+    machine: Machine, decision: Mapping[str, Any], clause: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return what forcing an alternative costs, or which constraints forbid it.
+
+    `clause` is what a user types behind `--not`: `{"task": "rx", "pu": "5"}`. The price is exact
+    where both answers are proven optimal, else it is marked as an estimate.
+    """
+    from skb.questions import question as find
+
+    asked = find(decision["question"])
+    if asked.force is None:
+        raise RequestError(f"{asked.name} has no alternatives to force")
+    raw = asked.force(machine, decision["request"], clause)
+    provenance = decision["provenance"]
+    limits = Limits(seconds=provenance["limit_s"], seed=provenance["seed"])
+    other = decide(asked.name, machine, raw, limits)
+    value, base = other.objective.value, decision["objective"]["value"]
+    exact = other.status == "optimal" and decision["status"] == "optimal"
+    return {
+        "forced": dict(clause),
+        "status": other.status.value,
+        "exact": exact,
+        "objective": {"name": other.objective.name, "value": value, "unit": other.objective.unit},
+        "difference": None if value is None or base is None else value - base,
+        "reasons": other.to_json()["reasons"],
+        "answer": other.answer,
+    }
+
+
+def simulate(
+    machine: Machine,
+    options: Mapping[str, Any],
+    decision: Mapping[str, Any] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> dict[str, Any]:
+    """Simulate a protocol over a route of a snapshot; see `skb.simulation.simulate`."""
+    from skb import simulation
+
+    return simulation.simulate(machine, options, decide, decision=decision, progress=progress)
+
+
+@cache
+def _bundled(name: str) -> Machine:
+    from skb.sources import read_path
+
+    return machine_of(read_path(bundled_machines()[name]), name)
+
+
+def machine_of(description: Description, name: str = "") -> Machine:
+    """Build a snapshot at revision 0 from a description."""
+    return Machine(
+        name or description.name or "machine",
+        description.facts,
+        title=description.title,
+        notes=description.notes,
+    )
+
+
+class KnowledgeBase:
+    """Machines by name, bundled machine, or path; questions, decisions and their history.
+
+    The database is opened on first use: reading a bundled machine or a file touches none.
+    """
+
+    def __init__(self, url: str | None = None) -> None:
+        self.url = url
+
+    @classmethod
+    def open(cls, url: str | None = None) -> KnowledgeBase:
+        """Open by database URL; None takes `SKB_DB` or the user's data folder."""
+        return cls(url)
+
+    @cached_property
+    def store(self) -> Store:
+        from skb.store import Store
+
+        return Store(self.url)
+
+    def close(self) -> None:
+        if "store" in self.__dict__:
+            self.store.close()
+
+    # ------------------------------------------------------------ machines
+    def machines(self) -> list[dict[str, Any]]:
+        """Return the stored and the bundled machines: name, title, revision, origin, counts."""
+        rows = [(self.store.machine(row.name), "stored") for row in self.store.machines()]
+        taken = {machine.name for machine, _origin in rows}
+        rows += [(_bundled(n), "bundled") for n in bundled_machines() if n not in taken]
+        return [
+            {
+                "name": machine.name,
+                "title": machine.title,
+                "revision": machine.revision,
+                "origin": origin,
+                "digest": machine.digest,
+                "counts": machine.counts,
+            }
+            for machine, origin in rows
+        ]
+
+    def machine(self, ref: str, as_of: int | None = None, paths: bool = True) -> Machine:
+        """Return a machine by stored name, bundled name or, with `paths`, path."""
+        if paths and self.is_path(ref):
+            return self._from_path(Path(ref))
+        try:
+            return self.store.machine(ref, as_of)
+        except NotFoundError:
+            if as_of is not None and as_of > 0:
+                raise
+        if ref in bundled_machines():
+            return _bundled(ref)
+        known = sorted({row.name for row in self.store.machines()} | set(bundled_machines()))
+        near = get_close_matches(ref, known, n=1)
+        what = "machine or file" if paths else "machine"
+        raise NotFoundError(
+            f"there is no {what} {ref!r}",
+            mend=f"did you mean {near[0]}?" if near else f"known are: {', '.join(known)}",
+        )
+
+    def is_path(self, ref: str) -> bool:
+        """Tell whether a reference means a file or folder: names of machines come first.
+
+        A path with a suffix or a slash cannot be a bundled machine, so that no database is opened.
+        """
+        try:
+            if not Path(ref).exists():
+                return False
+        except (OSError, ValueError):
+            return False
+        if Path(ref).suffix or "/" in ref:
+            return True
+        taken = {row.name for row in self.store.machines()} | set(bundled_machines())
+        return ref not in taken
+
+    def _from_path(self, path: Path) -> Machine:
+        from skb.sources import read_path
+
+        description = read_path(path)
+        return machine_of(description, description.name or path.name.partition(".")[0])
+
+    def load(self, name: str, description: Description, *, replace: bool = False) -> Machine:
+        """Store a description under a name; return the machine at its revision."""
+        if name in bundled_machines() and description.facts != _bundled(name).facts:
+            raise NameTakenError(
+                f"{name!r} is the name of a bundled machine", mend="give --name NAME"
+            )
+        return self.store.load(name, description.title, description.facts, replace=replace)
+
+    def delete(self, name: str) -> int:
+        """Forget a stored machine; return the revision of the change."""
+        return self.store.delete(name)
+
+    def write(
+        self,
+        name: str,
+        assert_facts: Iterable[Fact] = (),
+        retract_facts: Iterable[Fact] = (),
+        if_revision: int | None = None,
+    ) -> Machine:
+        """Assert and retract facts in one transaction; a bundled machine is stored first."""
+        asserted, retracted = tuple(assert_facts), tuple(retract_facts)
+        try:
+            self.store.machine(name)
+        except NotFoundError:
+            if name not in bundled_machines():
+                raise
+            bundled = _bundled(name)
+            if if_revision in (None, 0):
+                if_revision = None
+            self.store.load(name, bundled.title, bundled.facts)
+        return self.store.write(name, asserted, retracted, if_revision)
+
+    def history(self, name: str, since: int = 0) -> tuple[Change, ...]:
+        return self.store.history(name, since)
+
+    # ------------------------------------------------------------ decisions
+    def ask(
+        self,
+        question: str,
+        machine: Machine,
+        raw: Mapping[str, Any],
+        limits: Limits | None = None,
+        *,
+        ref: str = "",
+        store: bool = True,
+    ) -> Decision:
+        """Answer a question and keep the decision; `ref` is how the machine was named."""
+        decision = decide(question, machine, raw, limits)
+        if ref:
+            decision = decision.stamped(machine_ref=ref)
+        if store:
+            self.keep(decision)
+        return decision
+
+    def keep(self, decision: Decision) -> None:
+        self.store.keep(decision.to_json())
+
+    def decision(self, wanted: str) -> dict[str, Any]:
+        """Return a decision by its id or a unique beginning of it."""
+        return self.store.decision(wanted)
+
+    def decisions(self, machine: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
+        return self.store.decisions(machine, limit)
+
+    def machine_of_decision(self, decision: Mapping[str, Any], paths: bool = True) -> Machine:
+        """Return the snapshot that a decision read; raises `NotFoundError` where it has changed."""
+        ref = decision["provenance"].get("machine_ref") or decision["machine"]
+        machine = self.machine(ref, decision["revision"] or None, paths=paths)
+        if machine.digest != decision["provenance"]["facts"]:
+            raise NotFoundError(
+                f"{ref} no longer has the facts that decision {decision['id']} read",
+                mend="ask again",
+            )
+        return machine
+
+    def why(
+        self, wanted: str, clause: Mapping[str, str] | None = None, paths: bool = True
+    ) -> dict[str, Any]:
+        """Return the reasons, price and assumptions of a decision, or of a forced alternative."""
+        decision = self.decision(wanted)
+        told = {
+            key: decision[key]
+            for key in ("id", "question", "machine", "status", "objective", "bound", "gap")
+        }
+        if clause:
+            machine = self.machine_of_decision(decision, paths)
+            return {**told, "not": explain_alternative(machine, decision, clause)}
+        rest = ("costs", "reasons", "alternatives", "assumed", "warnings", "provenance")
+        return {**told, **{key: decision[key] for key in rest}}

@@ -1,0 +1,180 @@
+"""From a snapshot and a decided route to a simulated agreement, as plain values."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from skb.costs import Costs, to_ps
+from skb.decision import Limits
+from skb.errors import RequestError
+from skb.machine import Machine
+
+if TYPE_CHECKING:
+    from simulator import MessageCosts, Result, Tree
+
+DECIDED = "decided"
+Decide = Callable[[str, Machine, Mapping[str, Any], Limits], Any]
+
+
+class FaultRow(msgspec.Struct, forbid_unknown_fields=True):
+    """A PU that goes down or comes up, in nanoseconds from the begin of the run."""
+
+    time_ns: float
+    pu: int
+    state: str
+
+
+class Options(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What `skb simulate` and `POST /v1/simulations` take beside the machine."""
+
+    protocol: str = "two-phase-commit"
+    route: str = DECIDED
+    operations: int = 1
+    seed: int = 0
+    model: str | None = None
+    root: int | None = None
+    members: list[int] | None = None
+    outstanding: int = 1
+    interval_ns: float | None = None
+    conflict_per_mille: int = 0
+    work_ns: float = 0.0
+    timeout_ns: float = 0.0
+    faults: list[FaultRow] = []
+    limit_s: float = 10.0
+
+
+def read_options(raw: Mapping[str, Any]) -> Options:
+    """Turn plain values into options; raises `RequestError` naming place and mend."""
+    try:
+        return msgspec.convert(raw, Options)
+    except msgspec.ValidationError as fault:
+        text, _, path = str(fault).partition(" - at ")
+        known = ", ".join(Options.__struct_fields__)
+        raise RequestError(
+            text, place=f"simulation {path.strip('`')}".strip(), mend=f"keys are: {known}"
+        ) from fault
+
+
+def simulate(
+    machine: Machine,
+    raw: Mapping[str, Any],
+    decide: Decide,
+    *,
+    decision: Mapping[str, Any] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    keep: Callable[[Result, tuple[tuple[int, ...], ...]], None] | None = None,
+) -> dict[str, Any]:
+    """Run a protocol over a route of a machine and return the result under its fixed names.
+
+    `decision` is a decided route to use; without one `route = "decided"` asks for it. `predicted`
+    in the result is what the decision promised for its operation, in ns. Raises `RequestError`.
+    """
+    from simulator import Fault, Scenario, SimulatorError, run
+    from simulator.protocols import require_protocol
+
+    options = read_options(raw)
+    costs = Costs(machine)
+    try:
+        require_protocol(options.protocol)
+        tree, table, predicted, model = _route(machine, costs, options, decide, decision)
+        scenario = Scenario(
+            costs=table,
+            tree=tree,
+            route_name=options.route,
+            protocol=options.protocol,
+            operations=options.operations,
+            outstanding=options.outstanding,
+            interval_ps=None if options.interval_ns is None else to_ps(options.interval_ns),
+            conflict_per_mille=options.conflict_per_mille,
+            work_ps=to_ps(options.work_ns),
+            timeout_ps=to_ps(options.timeout_ns),
+            faults=tuple(Fault(to_ps(f.time_ns), f.pu, f.state) for f in options.faults),  # type: ignore[arg-type]
+            seed=options.seed,
+            trace=keep is not None,
+            machine=machine.name,
+            model=model,
+        )
+        begin = time.perf_counter()
+        result = run(scenario, progress)
+    except SimulatorError as fault:
+        raise RequestError(str(fault), place="simulation") from fault
+    seconds = time.perf_counter() - begin
+    result = replace(result, events_per_s=result.events / seconds if seconds > 0 else None)
+    if keep is not None:
+        keep(result, domains(machine, tree.members))
+    found: dict[str, Any] = result.to_json()
+    found["root"] = tree.root
+    found["ended"] = result.ended
+    found["predicted"] = predicted
+    found["assumed"] = msgspec.to_builtins(costs.assumed)
+    return found
+
+
+def domains(machine: Machine, members: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+    """Return the members by NUMA node, PUs without a node together."""
+    rows: dict[tuple[int, ...], list[int]] = {}
+    for pu in members:
+        rows.setdefault(machine.numa_of_pu[pu][:1], []).append(pu)
+    return tuple(tuple(rows[node]) for node in sorted(rows))
+
+
+def message_costs(costs: Costs, members: tuple[int, ...]) -> MessageCosts:
+    """Return the simulator's cost table for some PUs."""
+    from simulator import MessageCosts
+
+    pairs = costs.message_pairs(members)
+    return MessageCosts(members, pairs.send, pairs.receive, pairs.propagation, pairs.gap)
+
+
+def _route(
+    machine: Machine,
+    costs: Costs,
+    options: Options,
+    decide: Decide,
+    decision: Mapping[str, Any] | None,
+) -> tuple[Tree, MessageCosts, dict[str, Any] | None, str]:
+    """Return the tree, the costs of its members, what the decision promised, and the model."""
+    from simulator import Tree, build_tree
+
+    if options.route == DECIDED:
+        keys = ("root", "members", "model")
+        asked = {key: value for key in keys if (value := getattr(options, key)) is not None}
+        if decision is None:
+            limits = Limits(seconds=options.limit_s, seed=options.seed)
+            decision = decide("route", machine, asked, limits).to_json()
+        if "sends" not in decision["answer"]:
+            text = "; ".join(reason["text"] for reason in decision["reasons"])
+            raise RequestError(f"there is no route to simulate: {text}", place="simulation")
+        answer = decision["answer"]
+        tree = Tree(answer["root"], {s["from"]: tuple(s["to"]) for s in answer["sends"]})
+        promised = {
+            "operation": answer.get("operation", "broadcast"),
+            "value": decision["objective"]["value"],
+            "unit": "ns",
+            "decision": decision["id"],
+        }
+        model = options.model or answer["model"]
+        return tree, message_costs(costs, tree.members), promised, model
+    members = _members(machine, options)
+    table = message_costs(costs, members)
+    root = members[0] if options.root is None else options.root
+    tree = build_tree(options.route, table, members, root, domains(machine, members))
+    return tree, table, None, options.model or "logp"
+
+
+def _members(machine: Machine, options: Options) -> tuple[int, ...]:
+    wanted = machine.usable_pus if options.members is None else options.members
+    members = sorted({*wanted, *(() if options.root is None else (options.root,))})
+    for pu in members:
+        if pu not in machine.pus:
+            raise RequestError(
+                f"{machine.name} has no pu:{pu}", place="simulation", mend="see `skb show`"
+            )
+        if reason := machine.unusable(f"pu:{pu}"):
+            raise RequestError(reason, place="simulation", mend="leave it out of members")
+    return tuple(members)

@@ -1,0 +1,147 @@
+"""The command line: exit codes, errors in one line, JSON alone on stdout, a light `--help`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from skb.cli.main import app, main
+
+HEAVY = ("clingo", "sqlalchemy", "fastapi", "networkx", "lxml", "constraint", "uvicorn", "rich")
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    """Run a command in this process; return exit code, stdout and stderr."""
+    code = main(list(arguments))
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def run_json(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    """Run a command with --json and return what it printed."""
+    code, out, err = run(capsys, *arguments, "--json")
+    assert code in (0, 3), err
+    return json.loads(out)
+
+
+def test_main_help_imports_nothing_heavy() -> None:
+    """`skb --help` answers at once: solvers, SQL and HTTP are loaded by those who need them."""
+    code = (
+        "import sys; from skb.cli.main import main; main(['--help']);"
+        f"print([m for m in {HEAVY!r} if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+
+
+def test_main_every_command_has_help_with_an_example() -> None:
+    """Each command's help shows how it is typed."""
+    for command in app.registered_commands:
+        assert command.callback is not None
+        assert "Example: skb " in (command.callback.__doc__ or ""), command.name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["show", "nosuch"], 2, "there is no machine or file 'nosuch'"),
+        (["show", "tyan-s4958"], 2, "did you mean tyan-s4985?"),
+        (["nosuch"], 2, "No such command"),
+        (["show"], 2, "Missing argument"),
+        (["facts", "tyan-s4985", "lnik"], 2, "unknown predicate"),
+        (["assert", "tyan-s4985", "load(pu:0"], 2, "cannot read"),
+        (["assert", "tyan-s4985", "load(pu:0, 500)"], 2, "above 100 percent"),
+        (["assert", "nosuch", "load(pu:0, 50)"], 2, "no machine 'nosuch'"),
+        (["ask", "placemnt", "tyan-s4985"], 2, "did you mean placement?"),
+        (["ask", "route", "tyan-s4985", "--limit", "-1"], 2, "--limit"),
+        (["ask", "route", "tyan-s4985", "--members", "0,x"], 2, "PU numbers"),
+        (["ask", "route", "tyan-s4985", "/nosuch/request.toml"], 2, "cannot be read"),
+        (["why", "0000"], 2, "there is no decision"),
+        (["draw", "nosuch"], 2, "there is no machine or file"),
+        (["draw", "tyan-s4985", "-o", "x.bmp"], 2, "cannot draw .bmp"),
+        (["export", "tyan-s4985", "--to", "pdf"], 2, "cannot export"),
+        (["simulate", "--protocol", "barrier"], 2, "which machine?"),
+        (["simulate", "--machine", "tyan-s4985", "--protocol", "gossip"], 2, "gossip"),
+        (["machines", "--db", "nonsense"], 2, "cannot open nonsense"),
+    ],
+)
+def test_main_bad_input_is_one_line_and_an_exit_code(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, words: str
+) -> None:
+    """What is wrong is said on stderr, stdout stays empty, and there is no traceback."""
+    found, out, err = run(capsys, *arguments)
+    assert (found, out) == (code, "")
+    assert words in err
+    assert "Traceback" not in err
+
+
+def test_main_facts_of_a_machine_change_and_are_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    """assert, retract, facts, as-of and delete work together, a bundled machine is stored first."""
+    assert run(capsys, "assert", "tyan-s4985", "load(pu:0, 50)")[0] == 0
+    first = run_json(capsys, "show", "tyan-s4985")["revision"]
+    assert run(capsys, "assert", "tyan-s4985", "load(pu:0, 60)")[0] == 2
+    assert run(capsys, "assert", "tyan-s4985", "--replace", "load(pu:0, 60)")[0] == 0
+    assert run_json(capsys, "facts", "tyan-s4985", "load")[0]["args"] == ["pu:0", 60]
+    old = run_json(capsys, "facts", "tyan-s4985", "load", "--as-of", str(first))
+    assert old == [{"predicate": "load", "args": ["pu:0", 50], "source": "asserted",
+                    "unit": "percent"}]  # fmt: skip
+    assert run(capsys, "retract", "tyan-s4985", "load(pu:0, 60)")[0] == 0
+    assert run_json(capsys, "facts", "tyan-s4985", "load") == []
+    assert run(capsys, "delete", "tyan-s4985")[0] == 0
+    assert run_json(capsys, "show", "tyan-s4985")["revision"] == 0
+
+
+def test_main_import_reads_all_files_before_it_writes(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """One bad file among good ones, and nothing is stored."""
+    good, bad = tmp_path / "good.toml", tmp_path / "bad.toml"
+    good.write_text('[machine]\nname = "good"\n[structure]\ntree = "core:2 pu:1"\n')
+    bad.write_text('[machine]\nname = "bad"\n[structure]\ntree = "core:0"\n')
+    code, _out, err = run(capsys, "import", str(good), str(bad))
+    assert code == 2 and "bad.toml" in err
+    assert [m for m in run_json(capsys, "machines") if m["origin"] == "stored"] == []
+    assert run(capsys, "import", str(good))[0] == 0
+    assert run_json(capsys, "show", "good")["counts"]["pu"] == 2
+
+
+def test_main_show_prints_the_contract(capsys: pytest.CaptureFixture[str]) -> None:
+    """`skb show --json` has the fixed keys."""
+    shown = run_json(capsys, "show", "ex235a")
+    fixed = {"name", "digest", "counts", "memory_bytes", "pus", "numa", "allowed_pus"}
+    assert fixed | {"devices", "distances"} <= set(shown)
+    gpu = next(d for d in shown["devices"] if d["id"] == "device:rsmi4")
+    assert gpu == {
+        "id": "device:rsmi4",
+        "kinds": ["coprocessor", "gpu"],
+        "pci": "0000:d1:00.0",
+        "pus": [*range(8), *range(64, 72)],
+        "numa": [0],
+        "link_gbytes_per_s": 31.508,
+    }
+
+
+def test_main_discover_finds_this_host(capsys: pytest.CaptureFixture[str]) -> None:
+    """The live host has at least the PUs that this process may run on."""
+    import os
+
+    shown = run_json(capsys, "discover", "--name", "here")
+    assert set(os.sched_getaffinity(0)) <= set(shown["pus"])
+    assert run_json(capsys, "show", "here")["digest"] == shown["digest"]
+
+
+def test_main_export_writes_json_and_native(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Both exports go to a file or stdout; native reads back to the same digest."""
+    target = tmp_path / "board.toml"
+    assert run(capsys, "export", "tyan-s4985", "-o", str(target))[0] == 0
+    shown = run_json(capsys, "show", "tyan-s4985")
+    assert run_json(capsys, "show", str(target))["digest"] == shown["digest"]
+    code, out, _err = run(capsys, "export", "tyan-s4985", "--to", "json")
+    assert code == 0 and len(json.loads(out)["facts"]) == 594
