@@ -245,3 +245,21 @@ def split_object(name: str) -> tuple[str, str]:
         raise FactError(wrong)
     kind, _, index = name.partition(":")
     return kind, index
+
+
+def reference_page() -> str:
+    """Return the page of the docs that lists every predicate, in Markdown."""
+    lines = ["# Predicates", "", "Made from `facts/relations.toml`; do not edit."]
+    for family in dict.fromkeys(relation.family for relation in relations().values()):
+        lines += ["", f"## {family}", "", "| predicate | meaning | arguments |", "|---|---|---|"]
+        for relation in relations().values():
+            if relation.family == family:
+                arguments = "; ".join(_described(argument) for argument in relation.args)
+                lines.append(f"| `{relation.signature}` | {relation.meaning} | {arguments} |")
+    return "\n".join(lines) + "\n"
+
+
+def _described(argument: Argument) -> str:
+    limits = ", ".join(argument.kinds or argument.values)
+    unit = f" in {argument.unit}" if argument.unit else ""
+    return f"{argument.name}: {argument.type}{unit}" + (f" ({limits})" if limits else "")

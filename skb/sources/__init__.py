@@ -1,7 +1,7 @@
 """Sources: one module per kind of description, recognised by content, never by file name.
 
-A source module has `FORMAT` (a name), `recognises(head)` on the first 64 KiB, and `read(data, place)`,
-which returns a `Description` or raises a `DescriptionError` that names place and mend.
+A source module has `FORMAT` (a name), `recognises(head)` on the first 64 KiB, and `read(data,
+place)`, which returns a `Description` or raises a `DescriptionError` that names place and mend.
 """
 
 from __future__ import annotations

@@ -11,8 +11,9 @@ from skb.relations import Fact
 class Description:
     """Facts about one machine as one description states them.
 
-    `name` is the machine's name as the description gives it, or empty; `format` the recognised format;
-    `notes` are things that the reader should know, such as a matrix that covers only some objects.
+    `name` is the machine's name as the description gives it, or empty; `format` the recognised
+    format; `notes` are things that the reader should know, such as a matrix that covers only some
+    objects.
     """
 
     name: str

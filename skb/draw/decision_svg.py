@@ -1,0 +1,353 @@
+"""A decision over its machine: a route in send order, tasks on PUs, buffers in memory nodes.
+
+Takes the decision as JSON (DESIGN section 4) and trusts none of it: parts that the machine does not
+have are left out, and text is escaped.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from skb.draw.boxes import index, layout
+from skb.draw.machine_svg import scene
+from skb.draw.packing import Box
+from skb.draw.style import HEAT_STEPS, STYLE, TASK_COLOURS
+from skb.draw.svg import (
+    Point,
+    arrow_head,
+    curve,
+    document,
+    element,
+    label,
+    rectangle,
+    text,
+    tooltip,
+)
+from skb.draw.words import quantity, short, time_text
+from skb.machine import Machine
+
+Json = Mapping[str, Any]
+DENSE_SENDS = 100
+LINE = 20.0
+LEGEND_WIDTH = 620.0
+LARGEST_BEND = 44.0
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """What a decision adds to the machine: classes and notes of parts, arrows, and legend lines."""
+
+    box: Box
+    classes: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    arrows: list[str] = field(default_factory=list)
+    legend: list[str] = field(default_factory=list)
+    css: str = "arrows"
+
+
+def decision_svg(machine: Machine, decision: Json) -> str:
+    """Return the decision drawn over the machine as one self-contained SVG document."""
+    over = _overlay(machine, decision)
+    lines = [_headline(decision), *over.legend, *_reasons(decision)]
+    top = over.box.h
+    legend = [
+        element("g", {"transform": f"translate(16 {top + LINE * (at + 0.7):.1f})"}, line)
+        for at, line in enumerate(lines)
+    ]
+    title = f"{decision.get('question', '')} on {machine.name}"
+    arrows = (element("g", {"class": over.css}, *over.arrows),) if over.arrows else ()
+    return document(
+        max(over.box.w, LEGEND_WIDTH),
+        top + LINE * (len(lines) + 1),
+        title,
+        "skb over",
+        STYLE,
+        *scene(machine, over.box, over.classes, over.notes, arrows),
+        element("g", {"class": "legend"}, *legend),
+    )
+
+
+def _overlay(machine: Machine, decision: Json) -> Overlay:
+    answer = _mapping(decision.get("answer"))
+    if decision.get("question") == "route" and answer.get("sends"):
+        return _route(machine, answer)
+    if decision.get("question") == "placement" and answer.get("tasks"):
+        return _placement(machine, answer)
+    if decision.get("question") == "buffers" and answer.get("flows"):
+        return _buffers(machine, answer, _mapping(decision.get("request")))
+    return Overlay(layout(machine))
+
+
+# -------------------------------------------------------------------- legend
+def _line(words: str, css: str = "", x: float = 0.0) -> str:
+    return element("text", {"class": css, "x": x, "y": 10.0}, text(words))
+
+
+def _headline(decision: Json) -> str:
+    objective = _mapping(decision.get("objective"))
+    words = [str(decision.get("question", "decision"))]
+    value = _float(objective.get("value"))
+    if value is not None:
+        unit = str(objective.get("unit", ""))
+        amount = time_text(value) if unit == "ns" else quantity(value, unit)
+        words.append(f"{objective.get('name', 'value')} {amount}")
+    words.append(_status_words(decision))
+    return _line(" · ".join(short(word, 80) for word in words), "strong")
+
+
+def _status_words(decision: Json) -> str:
+    status = str(decision.get("status", ""))
+    if status == "optimal":
+        return "proven optimal"
+    gap = _float(decision.get("gap"))
+    if status == "feasible":
+        return "best found, no bound" if gap is None else f"best found, at most {gap:.1%} too dear"
+    return status
+
+
+def _reasons(decision: Json) -> Iterator[str]:
+    if decision.get("status") == "infeasible":
+        for reason in _list(decision.get("reasons"))[:6]:
+            yield _line("• " + short(str(_mapping(reason).get("text", "")), 150))
+
+
+def _swatch(css: str, words: str, x: float) -> tuple[str, float]:
+    """Return a coloured square with its meaning, and where the next may begin."""
+    square = element("g", {"class": css}, rectangle(x, 0, 13, 13, 2))
+    return square + label(x + 18, 10.5, words, ""), x + 30 + len(words) * 6.6
+
+
+# -------------------------------------------------------------------- route
+def _route(machine: Machine, answer: Json) -> Overlay:
+    sends = [
+        (u, v, order)
+        for row in _list(answer.get("sends"))
+        for u in [_pu(machine, _mapping(row).get("from"))]
+        for order, to in enumerate(_list(_mapping(row).get("to")), 1)
+        for v in [_pu(machine, to)]
+        if u and v
+    ]
+    root = _pu(machine, answer.get("root"))
+    arrivals = {
+        pu: at
+        for key, value in _mapping(answer.get("arrivals")).items()
+        if (pu := _pu(machine, key)) and (at := _float(value)) is not None
+    }
+    critical = [pu for key in _list(answer.get("critical_path")) if (pu := _pu(machine, key))]
+    members = {root, *(v for _u, v, _o in sends), *(u for u, _v, _o in sends)} - {""}
+    over = Overlay(
+        layout(machine, keep=frozenset(members), tall=True),
+        css="arrows dense" if len(sends) > DENSE_SENDS else "arrows",
+    )
+    boxes = index(over.box)
+    last = max(arrivals.values(), default=0.0)
+    for pu in sorted(members):
+        when = arrivals.get(pu, 0.0)
+        step = min(HEAT_STEPS - 1, int(HEAT_STEPS * when / last)) if last else 0
+        marks = ("root" if pu == root else "", "pick" if pu in critical else "")
+        over.classes[pu] = " ".join(w for w in ("member", f"heat{step}", *marks) if w)
+        over.notes[pu] = "root" if pu == root and not when else time_text(when)
+    steps = set(pairwise(critical))
+    steps |= {(v, u) for u, v in steps}
+    # the critical path last, so that it lies on top
+    upwards = answer.get("operation") == "reduce"
+    for u, v, order in sorted(sends, key=lambda send: send[:2] in steps):
+        ends = (boxes[v], boxes[u]) if upwards else (boxes[u], boxes[v])
+        number = 0 if upwards else order
+        over.arrows.append(_send(*ends, number, arrivals.get(v), (u, v) in steps, len(sends)))
+    over.legend.append(_route_legend(last, bool(critical)))
+    return over
+
+
+def _send(a: Box, b: Box, order: int, when: float | None, critical: bool, total: int) -> str:
+    dense = total > DENSE_SENDS
+    path, control, tip = _between(a, b, 0.14)
+    words = f"{_title(a)} → {_title(b)}"
+    words += f": send {order} of {_title(a)}, arrives at" if order else ": sent at"
+    attributes: dict[str, str | float] = {
+        "class": "hop critical" if critical else "hop",
+        "data-from": a.name,
+        "data-to": b.name,
+        "data-order": str(order),
+        "data-at": "" if when is None else f"{when:.3f}",
+    }
+    inner = [tooltip(f"{words} {when:,.3f} ns" if when is not None else words)]
+    if not dense:
+        inner.append(element("path", {"class": "halo", "d": path}))
+    inner += [
+        element("path", {"class": "send", "d": path}),
+        arrow_head(tip, control, 5.0 if dense else 8.0),
+    ]
+    if order and not dense:
+        start = _centre_edge(a, control)
+        along = 0.62 if math.dist(start, tip) > 60 else 0.5
+        x, y = _on_curve(start, control, tip, along)
+        inner.append(element("circle", {"class": "badge", "cx": x, "cy": y, "r": 6.5}))
+        inner.append(label(x, y + 3.2, str(order), "count"))
+    return element("g", attributes, *inner)
+
+
+def _title(box: Box) -> str:
+    return box.name.replace("pu:", "PU ")
+
+
+def _route_legend(last: float, critical: bool) -> str:
+    words = "time: early"
+    parts = [label(0, 10.5, words, "")]
+    x = 8 + len(words) * 6.4
+    for step in range(HEAT_STEPS):
+        parts.append(element("g", {"class": f"heat{step}"}, rectangle(x, 0, 18, 13, 1)))
+        x += 19
+    parts.append(label(x + 6, 10.5, f"late ({time_text(last)})", ""))
+    x += 130
+    parts.append(_sample(x, "hop", "send (number = order at the sender)"))
+    if critical:
+        parts.append(_sample(x + 260, "hop critical", "critical path"))
+    return "".join(parts)
+
+
+def _sample(x: float, css: str, words: str) -> str:
+    path = element("path", {"class": "send", "d": f"M{x:.0f} 6L{x + 22:.0f} 6"})
+    head = arrow_head((x + 26, 6), (x, 6), 8)
+    return element("g", {"class": css}, path, head, label(x + 33, 10.5, words, ""))
+
+
+# -------------------------------------------------------------------- placement
+def _placement(machine: Machine, answer: Json) -> Overlay:
+    tasks = {str(name): _mapping(place) for name, place in _mapping(answer["tasks"]).items()}
+    pus = {
+        name: [pu for key in _list(place.get("pus")) if (pu := _pu(machine, key))]
+        for name, place in tasks.items()
+    }
+    keep = frozenset(pu for several in pus.values() for pu in several)
+    over = Overlay(layout(machine, keep=keep, tall=True))
+    on: dict[str, list[str]] = defaultdict(list)
+    for at, (name, several) in enumerate(pus.items()):
+        for pu in several:
+            over.classes.setdefault(pu, f"member task{at % TASK_COLOURS}")
+            on[pu].append(name)
+        over.legend.append(_task_line(name, tasks[name], several, at))
+    for pu, names in on.items():
+        over.notes[pu] = short(names[0], 8) if len(names) == 1 else f"{len(names)} tasks"
+    if len(over.legend) > 16:
+        del over.legend[16:]
+        over.legend.append(_line(f"… {len(pus) - 16} more tasks"))
+    return over
+
+
+def _task_line(name: str, place: Json, pus: list[str], at: int) -> str:
+    numbers = ", ".join(pu[3:] for pu in pus[:24]) + (" …" if len(pus) > 24 else "")
+    node = place.get("numa_node")
+    memory = "" if node is None else f", memory in NUMA {short(str(node))}"
+    words = f"{short(name, 40)}: PU {numbers}{memory}"
+    return _swatch(f"task{at % TASK_COLOURS}", words, 0)[0]
+
+
+# -------------------------------------------------------------------- buffers
+def _buffers(machine: Machine, answer: Json, request: Json) -> Overlay:
+    asked = {str(_mapping(row).get("name")): _mapping(row) for row in _list(request.get("flow"))}
+    flows = {str(name): _mapping(flow) for name, flow in _mapping(answer["flows"]).items()}
+    guests: dict[str, list[str]] = defaultdict(list)
+    for name, flow in flows.items():
+        guests[f"numa:{flow.get('numa_node')}"].append(name)
+    keep = {pu for name in flows if (pu := _pu(machine, _consumer(asked, flows, name)))}
+    over = Overlay(layout(machine, keep=frozenset(keep), guests=guests))
+    at = index(over.box)
+    for name, flow in flows.items():
+        buffer = at.get(f"flow:{name}")
+        if buffer is None:
+            continue
+        near = flow.get("near")
+        over.classes[buffer.name] = f"near-{near}" if near in {"device", "core"} else ""
+        device = at.get(_device(asked.get(name, {}).get("device") or flow.get("device")))
+        consumer = at.get(_pu(machine, _consumer(asked, flows, name)))
+        outwards = str(asked.get(name, {}).get("direction", "rx")) == "tx"
+        way = [consumer, buffer, device] if outwards else [device, buffer, consumer]
+        over.arrows.extend(_flow(name, [box for box in way if box is not None]))
+        for box, css in ((device, "pick"), (consumer, "pick member")):
+            if box is not None:
+                over.classes[box.name] = css
+    x = 0.0
+    line = ""
+    for css, words in (
+        ("buffer near-device", "buffer near its device"),
+        ("buffer near-core", "buffer near its consumer"),
+        ("buffer", "buffer elsewhere"),
+    ):
+        part, x = _swatch(css, words, x)
+        line += part
+    over.legend.append(line)
+    return over
+
+
+def _consumer(asked: Json, flows: Json, name: str) -> Any:
+    return flows[name].get("consumer_pu", _mapping(asked.get(name)).get("consumer"))
+
+
+def _device(name: Any) -> str:
+    return str(name) if str(name).startswith(("device:", "pci:")) else f"device:{name}"
+
+
+def _flow(name: str, way: list[Box]) -> Iterator[str]:
+    for a, b in pairwise(way):
+        path, control, tip = _between(a, b, 0.08)
+        yield element(
+            "g",
+            {"class": "hop", "data-flow": name, "data-from": a.name, "data-to": b.name},
+            tooltip(f"{name}: {a.name} → {b.name}"),
+            element("path", {"class": "halo", "d": path}),
+            element("path", {"class": "send", "d": path}),
+            arrow_head(tip, control, 9.0),
+        )
+
+
+# -------------------------------------------------------------------- curves between boxes
+def _between(a: Box, b: Box, bend: float) -> tuple[str, Point, Point]:
+    """Return path, control point and tip of an arrow between the edges of two boxes."""
+    length = math.dist(a.centre, b.centre)
+    _path, control = curve(a.centre, b.centre, min(bend, LARGEST_BEND / max(length, 1.0)))
+    start, tip = _centre_edge(a, control), _centre_edge(b, control)
+    points = [f"{value:.1f}" for value in (*start, *control, *tip)]
+    return "M{} {}Q{} {} {} {}".format(*points), control, tip
+
+
+def _centre_edge(box: Box, toward: Point) -> Point:
+    """Return where the ray from the centre of a box to a point leaves the box."""
+    (cx, cy), (dx, dy) = box.centre, (toward[0] - box.centre[0], toward[1] - box.centre[1])
+    reach = max(abs(dx) / (box.w / 2), abs(dy) / (box.h / 2))
+    return (cx, cy) if reach <= 1 else (cx + dx / reach, cy + dy / reach)
+
+
+def _on_curve(start: Point, control: Point, end: Point, t: float) -> Point:
+    near, middle, far = (1 - t) ** 2, 2 * t * (1 - t), t**2
+    return (
+        near * start[0] + middle * control[0] + far * end[0],
+        near * start[1] + middle * control[1] + far * end[1],
+    )
+
+
+# -------------------------------------------------------------------- values that others wrote
+def _mapping(value: Any) -> Json:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else []
+
+
+def _float(value: Any) -> float | None:
+    """Return a finite number, or None."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    return float(value)
+
+
+def _pu(machine: Machine, value: Any) -> str:
+    """Return the name of a PU given by number or digits, or nothing where there is none."""
+    name = f"pu:{value}"
+    return name if machine.has(name) else ""

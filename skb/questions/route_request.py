@@ -1,0 +1,147 @@
+"""The request of the route question: what may be asked, and what it means on one machine."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import msgspec
+
+from skb.engines.asp import Atom
+from skb.errors import RequestError
+from skb.machine import Machine
+from skb.questions.question import Raw, read_request
+
+LARGEST = 512
+"""Most members of one tree: pair costs grow with the square."""
+
+Operation = Literal["broadcast", "broadcast-ack", "reduce", "barrier", "two-phase-commit"]
+Model = Literal["postal", "logp"]
+Pu = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class RouteRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A tree over `members` (all usable PUs where absent) from `root` (free where absent).
+
+    `forbid` are ordered pairs that must not be used, `require` pairs that must be; nobody sends to
+    more than `max_fan_out` others. `compare` lists the classic trees with their price.
+    """
+
+    root: Pu | None = None
+    members: list[Pu] | None = None
+    operation: Operation = "broadcast"
+    objective: Literal["completion", "bottleneck"] = "completion"
+    model: Model = "logp"
+    compare: bool = True
+    forbid: list[tuple[Pu, Pu]] = []
+    require: list[tuple[Pu, Pu]] = []
+    max_fan_out: Annotated[int, msgspec.Meta(ge=1)] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A request that was found to make sense on a machine; `members` ascending, with the root."""
+
+    request: RouteRequest
+    members: tuple[int, ...]
+    atoms: tuple[Atom, ...]
+    warnings: tuple[str, ...]
+
+
+def read(machine: Machine, raw: Raw) -> Wanted:
+    """Read a request; raise `RequestError` that names the place and the mend."""
+    request = read_request(raw, RouteRequest, "route")
+    if request.objective == "bottleneck":
+        raise RequestError(
+            "the bottleneck objective is not offered",
+            place="route request $.objective",
+            mend='leave it out, or write objective = "completion"',
+        )
+    members, warnings = _members(machine, request)
+    pairs = _pairs(machine, request, members)
+    atoms: list[Atom] = [("member", (pu,)) for pu in members]
+    atoms += [("forbid", pair) for pair in pairs[0]] + [("require", pair) for pair in pairs[1]]
+    if request.root is not None:
+        atoms.append(("root", (request.root,)))
+    if request.max_fan_out is not None:
+        atoms.append(("max_fan_out", (request.max_fan_out,)))
+    return Wanted(request, members, tuple(atoms), warnings)
+
+
+def _members(machine: Machine, request: RouteRequest) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    usable, root = machine.usable_pus, request.root
+    warnings: tuple[str, ...] = ()
+    if root is not None:
+        _require_pu(machine, root, "$.root")
+    if request.members is None:
+        members = set(usable)
+    else:
+        for at, pu in enumerate(request.members):
+            _require_pu(machine, pu, f"$.members[{at}]")
+            if pu in request.members[:at]:
+                raise RequestError(
+                    f"pu:{pu} is listed twice",
+                    place=f"route request $.members[{at}]",
+                    mend="name each member once",
+                )
+        members = set(request.members)
+    if root is not None and root not in members:
+        members.add(root)
+        warnings = (f"the root pu:{root} was added to the members",)
+    if not members:
+        raise RequestError(
+            "there are no members" if request.members == [] else "no PU is usable",
+            place="route request $.members",
+            mend="name at least one PU",
+        )
+    if len(members) > LARGEST:
+        raise RequestError(
+            f"{len(members)} members are more than {LARGEST}",
+            place="route request $.members",
+            mend=f"name at most {LARGEST}, for example one PU of each core or node",
+        )
+    return tuple(sorted(members)), warnings
+
+
+def _require_pu(machine: Machine, pu: int, path: str) -> None:
+    if pu not in machine.pus:
+        raise RequestError(
+            f"{machine.name} has no pu:{pu}",
+            place=f"route request {path}",
+            mend=f"its PUs are {machine.pus[0]} to {machine.pus[-1]}" if machine.pus else "",
+        )
+    if reason := machine.unusable(f"pu:{pu}"):
+        raise RequestError(
+            f"pu:{pu} cannot take part: {reason}",
+            place=f"route request {path}",
+            mend="leave it out, or switch it on",
+        )
+
+
+def _pairs(
+    machine: Machine, request: RouteRequest, members: Sequence[int]
+) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """Check the ordered pairs; return those forbidden between members, and those required."""
+    known = set(members)
+    for name, pairs in (("forbid", request.forbid), ("require", request.require)):
+        for at, (sender, receiver) in enumerate(pairs):
+            place = f"$.{name}[{at}]"
+            for pu in (sender, receiver):
+                if name == "require" or pu not in machine.pus:
+                    _require_pu(machine, pu, place)
+            if sender == receiver:
+                raise RequestError(
+                    f"pu:{sender} does not send to itself",
+                    place=f"route request {place}",
+                    mend="name two different PUs, the sender first",
+                )
+            if name == "require" and not {sender, receiver} <= known:
+                lost = sender if sender not in known else receiver
+                raise RequestError(
+                    f"pu:{lost} is not a member",
+                    place=f"route request {place}",
+                    mend="add it to the members",
+                )
+    forbidden = [pair for pair in dict.fromkeys(request.forbid) if set(pair) <= known]
+    return forbidden, list(dict.fromkeys(request.require))

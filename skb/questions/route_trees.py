@@ -1,0 +1,146 @@
+"""The classic broadcast trees, which a decision is compared with and never worse than.
+
+Shapes as in S. Kaestle et al., "Machine-aware atomic broadcast trees for multicores" (Smelt), OSDI
+2016, table 1, with any member as the root: the order of the PUs is turned until the root stands
+first. Nodes are numbered 0 … n-1 in the order of the PUs; `domains` are the nodes of each NUMA
+node.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from heapq import heappop, heappush
+
+from skb.engines.route_tree import Broadcast, Tree
+
+Domains = Sequence[Sequence[int]]
+Rows = dict[int, list[int]]
+
+
+def classic_trees(costs: Broadcast, root: int, domains: Domains) -> dict[str, Tree]:
+    """Return each classic tree from a root by its name."""
+    size = costs.size
+    found = {}
+    for name, build in _BUILDERS.items():
+        rows = build(costs, root, domains)
+        found[name] = Tree(root, tuple(tuple(rows.get(node, ())) for node in range(size)))
+    return found
+
+
+def _turned(size: int, root: int) -> list[int]:
+    return [*range(root, size), *range(root)]
+
+
+def _heap(order: Sequence[int]) -> Rows:
+    return {node: list(order[2 * at + 1 : 2 * at + 3]) for at, node in enumerate(order)}
+
+
+def _sequential(costs: Broadcast, root: int, domains: Domains) -> Rows:
+    """The root sends to everybody."""
+    return {root: _turned(costs.size, root)[1:]}
+
+
+def _binary(costs: Broadcast, root: int, domains: Domains) -> Rows:
+    """A heap: place i sends to places 2i + 1 and 2i + 2."""
+    return _heap(_turned(costs.size, root))
+
+
+def _fibonacci(costs: Broadcast, root: int, domains: Domains) -> Rows:
+    """The smallest Fibonacci tree that is large enough, filled level by level."""
+    order, here, smaller = 1, 1, 0
+    while here < costs.size:
+        order, here, smaller = order + 1, here + smaller + 1, here
+    waiting = deque(_turned(costs.size, root)[1:])
+    rows: Rows = {}
+    places = deque([(root, order)])
+    while places:
+        node, order = places.popleft()
+        for below in (order - 1, order - 2):
+            if below >= 1 and waiting:
+                child = waiting.popleft()
+                rows.setdefault(node, []).append(child)
+                places.append((child, below))
+    return rows
+
+
+def _spanning(costs: Broadcast, root: int, domains: Domains) -> Rows:
+    """Prim's minimum spanning tree on the one-way time, at most two children for each node."""
+    rows: Rows = {root: []}
+    edges: list[tuple[int, int, int]] = []
+
+    def reach(parent: int) -> None:
+        for node in range(costs.size):
+            if node not in rows:
+                heappush(
+                    edges, (costs.first[parent][node] + costs.tail[parent][node], parent, node)
+                )
+
+    reach(root)
+    while len(rows) < costs.size:
+        _, parent, child = heappop(edges)
+        if child not in rows and len(rows[parent]) < 2:
+            rows[parent].append(child)
+            rows[child] = []
+            reach(child)
+    return rows
+
+
+def _groups(root: int, domains: Domains) -> list[list[int]]:
+    """Return the members of each NUMA node, turned until the root's node stands first."""
+    groups = sorted(sorted(nodes) for nodes in domains if nodes)
+    at = next(i for i, group in enumerate(groups) if root in group)
+    return [*groups[at:], *groups[:at]]
+
+
+def _cluster(costs: Broadcast, root: int, domains: Domains) -> Rows:
+    """A heap over one leader for each NUMA node, each of which then sends to its own node."""
+    groups = _groups(root, domains)
+    leaders = [root, *(group[0] for group in groups[1:])]
+    rows = _heap(leaders)
+    for leader, group in zip(leaders, groups, strict=True):
+        rows[leader].extend(node for node in group if node != leader)
+    return rows
+
+
+def _numa_aware(costs: Broadcast, root: int, domains: Domains) -> Rows:
+    """The root sends to one leader for each remote node, farthest first, then to its own node.
+
+    The multicast of A. Baumann et al., "The Multikernel", SOSP 2009, section 5.1. The leader is the
+    one through which its node is complete earliest.
+    """
+    own, *remote = _groups(root, domains)
+    rows: Rows = {}
+    behind: dict[int, int] = {}
+    for group in remote:
+        ends = {node: _star_end(costs, root, node, group) for node in group}
+        leader = min(group, key=lambda node: ends[node] + costs.first[root][node])
+        rows[leader] = _star(costs, leader, group)
+        behind[leader] = ends[leader]
+    leaders = sorted(behind, key=lambda node: (-behind[node], node))
+    rows[root] = [*leaders, *_star(costs, root, own)]
+    return rows
+
+
+def _star(costs: Broadcast, centre: int, group: Iterable[int]) -> list[int]:
+    others = (node for node in group if node != centre)
+    return sorted(others, key=lambda node: (-costs.tail[centre][node], node))
+
+
+def _star_end(costs: Broadcast, root: int, leader: int, group: Iterable[int]) -> int:
+    """Return the time from the end of the root's send until the leader's node is complete."""
+    sent = last = 0
+    for node in _star(costs, leader, group):
+        sent += costs.first[leader][node]
+        last = max(last, sent + costs.tail[leader][node])
+    return costs.tail[root][leader] + last
+
+
+_BUILDERS: Mapping[str, Callable[[Broadcast, int, Domains], Rows]] = {
+    "sequential": _sequential,
+    "binary": _binary,
+    "fibonacci": _fibonacci,
+    "mst": _spanning,
+    "cluster": _cluster,
+    "numa-aware": _numa_aware,
+}

@@ -1,0 +1,66 @@
+"""Routes on measured pair tables: near the best trees known (research: routing)."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from skb.checkers.route import check
+from skb.decision import Limits, Status
+from skb.machine import Machine
+from skb.questions.route import decide
+from skb.relations import Fact
+from tests.machines import grown, shared
+
+CLOCK_MHZ = 1000
+"""With this clock a cycle is a nanosecond, so values stand in cycles."""
+
+
+def table(path: Path) -> dict[tuple[int, int], float]:
+    rows: dict[tuple[int, int], float] = {}
+    for line in path.read_text().splitlines():
+        words = line.split()
+        if len(words) > 2 and words[0].isdigit() and words[0] != words[1]:
+            rows[int(words[0]), int(words[1])] = float(words[2])
+    return rows
+
+
+@cache
+def measured(name: str) -> Machine:
+    """A machine with the measured send and receive cost of every ordered pair."""
+    index = shared("smelt/machines.json")
+    entry = json.loads(index.read_text())[name]
+    series = entry["series"][entry["primary"]]
+    facts = [
+        Fact("message_cost", (f"pu:{u}", f"pu:{v}", "cache_line", role, cost), "measured")
+        for role in ("send", "receive")
+        for (u, v), cost in table(index.parent / series[role]).items()
+    ]
+    nodes = len(entry["numa"])
+    return grown(f"package:{nodes} numa:1 core:{entry['cores'] // nodes} pu:1", *facts)
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "slack", "gap"),
+    [
+        ("brie", 319.05, 0.0001, 0.0),
+        ("tomme", 323.73, 0.01, 0.03),
+        ("intel_xeon_e5_v2_2x10", 1301.21, 0.015, 0.025),
+        ("ziger", 2541.1, 0.01, 0.015),
+        ("gruyere", 2376.6, 0.052, 0.06),
+        ("appenzeller", 2412.9, 0.04, 0.08),
+    ],
+)
+def test_the_tree_is_near_the_best_known(name: str, known: float, slack: float, gap: float) -> None:
+    """Free root, postal model; cycles from the study of nine machines, our default limits."""
+    machine = measured(name)
+    decision = decide(machine, {"model": "postal"}, Limits())
+    assert check(machine, decision) == []
+    assert decision.objective.value is not None
+    assert decision.objective.value <= known * (1 + slack)
+    assert decision.gap is not None
+    assert decision.gap <= gap
+    assert (decision.status == Status.OPTIMAL) == (decision.gap == 0)
