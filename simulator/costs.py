@@ -1,4 +1,4 @@
-"""What one message costs between two PUs, in integer picoseconds (VALIDATION.md, section 0)."""
+"""What one message costs between two PUs, in integer picoseconds (docs/message-model.md)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -7,7 +7,7 @@ state of a node is touched only by its own handlers, in order of arrival; no eve
 service" is needed.
 
 A send keeps the node busy for `send`, or for `gap` if it starts at the very instant at which the
-node finished its previous send and nothing was received in between (VALIDATION.md, section 0).
+node finished its previous send and nothing was received in between (docs/message-model.md).
 
 A node that goes down loses what it is receiving, what is waiting and what arrives before it is up,
 its timers, and the sends that were not complete. Its fields survive, as if they were on stable

@@ -1,6 +1,6 @@
 """Closed forms of the message model: when a broadcast, reduction or agreement ends.
 
-Every formula is that of VALIDATION.md, section 0. Times are integer picoseconds on an idle
+Every formula is that of docs/message-model.md. Times are integer picoseconds on an idle
 machine, counted from the begin of the operation. The engine must agree with them exactly.
 """
 

@@ -2,7 +2,7 @@
 
 Stated numbers come first: by pair, by hops of the interconnect, by closest common ancestor. What
 nobody stated is taken from `facts/defaults.toml` and kept in `assumed`. Times are integer
-picoseconds inside, so that solver, checker and simulator agree exactly (DESIGN section 8).
+picoseconds inside, so that solver, checker and simulator agree exactly (docs/design.md).
 """
 
 from __future__ import annotations

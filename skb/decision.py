@@ -1,4 +1,4 @@
-"""The one shape of every answer (DESIGN section 4)."""
+"""The one shape of every answer (docs/design.md)."""
 
 from __future__ import annotations
 

@@ -214,17 +214,8 @@ class KnowledgeBase:
         if_revision: int | None = None,
     ) -> Machine:
         """Assert and retract facts in one transaction; a bundled machine is stored first."""
-        asserted, retracted = tuple(assert_facts), tuple(retract_facts)
-        try:
-            self.store.machine(name)
-        except NotFoundError:
-            if name not in bundled_machines():
-                raise
-            bundled = _bundled(name)
-            if if_revision in (None, 0):
-                if_revision = None
-            self.store.load(name, bundled.title, bundled.facts)
-        return self.store.write(name, asserted, retracted, if_revision)
+        base = _bundled(name) if name in bundled_machines() else None
+        return self.store.write(name, assert_facts, retract_facts, if_revision, base=base)
 
     def history(self, name: str, since: int = 0) -> tuple[Change, ...]:
         return self.store.history(name, since)

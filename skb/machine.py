@@ -363,7 +363,7 @@ class Machine(FactSet):
 
     # ------------------------------------------------------------ output
     def summary(self) -> dict[str, object]:
-        """Return what `skb show --json` prints (fixed by DESIGN section 5)."""
+        """Return what `skb show --json` prints (a fixed contract)."""
         return {
             "name": self.name,
             "title": self.title,

@@ -51,7 +51,7 @@ INTEGER_LIMIT = 2**63
 
 
 class Source(StrEnum):
-    """Who says so, strongest first (DESIGN section 3)."""
+    """Who says so, strongest first (docs/design.md)."""
 
     ASSERTED = "asserted"
     MEASURED = "measured"

@@ -28,18 +28,22 @@ def _outcome(command: str) -> str:
 
 
 def _refreshed(block: re.Match[str]) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["SKB_DB"] = f"sqlite:///{folder}/docs.sqlite3"
+        return _rewritten(block)
+
+
+def _rewritten(block: re.Match[str]) -> str:
     parts = re.split(r"^\$ ", block.group(1), flags=re.MULTILINE)[1:]
     commands = [part.partition("\n")[0] for part in parts]
     return "```console\n" + "".join(f"$ {each}\n{_outcome(each)}" for each in commands) + "```"
 
 
 def main() -> None:
-    """Run every example of the README and the docs, each page with a database of its own."""
+    """Run every example of the README and the docs, each block with a database of its own."""
     os.chdir(ROOT)
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
-        with tempfile.TemporaryDirectory() as folder:
-            os.environ["SKB_DB"] = f"sqlite:///{folder}/docs.sqlite3"
-            page.write_text(_BLOCK.sub(_refreshed, page.read_text()))
+        page.write_text(_BLOCK.sub(_refreshed, page.read_text()))
 
 
 if __name__ == "__main__":

@@ -20,14 +20,14 @@ _ID = re.compile(r"\b[0-9a-f]{8,16}\b")
 _RATE = re.compile(r"\d+(\.\d+)? events/s")
 
 
-def examples() -> list[tuple[str, str, str]]:
-    """Return (page, command, expected output) of every console block."""
+def blocks() -> list[tuple[str, list[tuple[str, str]]]]:
+    """Return every console block: its page, and its commands with their outputs."""
     found = []
     for page in PAGES:
         for block in _BLOCK.findall(page.read_text()):
-            for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-                command, _, output = part.partition("\n")
-                found.append((page.name, command, output))
+            parts = re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]
+            rows = [part.partition("\n") for part in parts]
+            found.append((page.name, [(command, output) for command, _, output in rows]))
     return found
 
 
@@ -37,26 +37,26 @@ def plain(text: str) -> str:
     return "\n".join(line.rstrip() for line in text.strip().splitlines())
 
 
-@pytest.mark.parametrize(("page", "command", "output"), examples())
+@pytest.mark.parametrize(("page", "rows"), blocks())
 def test_docs_examples_print_what_they_say(
     page: str,
-    command: str,
-    output: str,
+    rows: list[tuple[str, str]],
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A command of the docs prints exactly what the docs show."""
+    """The commands of a block, one after the other, print exactly what the docs show."""
     monkeypatch.chdir(ROOT)
-    words = shlex.split(command)
-    assert words[0] == "skb", page
-    main(words[1:])
-    captured = capsys.readouterr()
-    assert plain(captured.out + captured.err) == plain(output)
+    for command, output in rows:
+        words = shlex.split(command)
+        assert words[0] == "skb", page
+        main(words[1:])
+        captured = capsys.readouterr()
+        assert plain(captured.out + captured.err) == plain(output)
 
 
 def test_docs_show_one_example_for_each_question() -> None:
     """The README answers each question once with its real output."""
-    asked = [command for page, command, _out in examples() if page == "README.md"]
+    asked = [command for page, rows in blocks() if page == "README.md" for command, _ in rows]
     for name in NAMES:
         assert any(command.startswith(f"skb ask {name} ") for command in asked), name
 

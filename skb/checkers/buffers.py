@@ -22,7 +22,7 @@ from skb.decision import Decision, Status
 from skb.machine import Machine
 
 PACKET_BYTES = 1500
-PACKETS_PER_S = 100_000
+PACKETS_PER_S = 50_000
 RING_BYTES = 262_144
 HEADER_BYTES = 64
 TRY_ALL = 2000

@@ -1,8 +1,8 @@
 """Checker of routes: walks the tree, keeps the clock and compares; no rules, no engine.
 
 Everything is recomputed in picoseconds from the snapshot's message costs and the request, by the
-formulas of VALIDATION section 0 (send, gap or send, propagation, receive; reductions serve in order
-of arrival).
+formulas of docs/message-model.md (send, gap or send, propagation, receive; reductions serve in
+order of arrival).
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from skb.cli.output import Database, Json, number, print_json, save, say, table
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-COMPARED = ("decided", "numa-aware", "cluster", "binary", "fibonacci", "mst", "sequential")
+COMPARED = ("numa-aware", "cluster", "binary", "fibonacci", "mst", "sequential")
 
 
 def register(app: typer.Typer) -> None:
@@ -89,8 +89,11 @@ def simulate(
         raise RequestError("which machine?", mend="--machine M; `skb machines` lists them")
     knowledge = KnowledgeBase.open(db)
     if compare:
-        rows = [_run(knowledge, wanted, {**raw, "route": name}, None) for name in COMPARED]
-        _print_comparison(rows, json)
+        decided = _run(knowledge, wanted, {**raw, "route": "decided"}, None)
+        # the others start from the same coordinator, so that only the route differs
+        classic = {**raw, "root": decided["root"], "model": decided["model"]}
+        rows = [_run(knowledge, wanted, {**classic, "route": name}, None) for name in COMPARED]
+        _print_comparison([decided, *rows], json)
         return
     result = _run(knowledge, wanted, raw, trace)
     if json:

@@ -1,6 +1,6 @@
 """A decision over its machine: a route in send order, tasks on PUs, buffers in memory nodes.
 
-Takes the decision as JSON (DESIGN section 4) and trusts none of it: parts that the machine does not
+Takes the decision as JSON (docs/design.md) and trusts none of it: parts that the machine does not
 have are left out, and text is escaped.
 """
 

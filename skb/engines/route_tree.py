@@ -1,6 +1,6 @@
 """Broadcast trees over PUs numbered 0 … n-1: what one costs, and the best order to send in.
 
-Message model of VALIDATION section 0 in integer picoseconds. A sender's first send takes `first`,
+Message model of docs/message-model.md in integer picoseconds. A sender's first send takes `first`,
 each further one `further` (LogP's gap; the same as `first` in the postal model); a message is taken
 in `tail` (propagation + receive) after its send. A reduction is a broadcast with time reversed, so
 every operation is a weighted sum of broadcasts over one tree, plus the report of the last leaf
@@ -189,7 +189,7 @@ def admissible(task: Task, tree: Tree) -> bool:
 
 
 def reversed_in_time(first: Matrix, propagation: Matrix, receive: Matrix) -> Broadcast:
-    """Return the broadcast whose height is the reduction's end (VALIDATION section 0).
+    """Return the broadcast whose height is the reduction's end (docs/message-model.md).
 
     Nobody sends in bursts in a reduction, and who waits is the receiver: a parent takes its
     children's messages one after the other, each for `receive`.

@@ -1,6 +1,6 @@
 """What a packet costs at each node, and where the choice flips.
 
-The model (DESIGN section 8). A packet of B bytes is `ceil(B / line)` lines. Per packet at node n:
+The model (docs/design.md). A packet of B bytes is `ceil(B / line)` lines. Per packet at node n:
 
 dma      latency of the device's access to n, once, and all lines at the bandwidth of the slowest
          stage from the wire to the memory (wire or PCI link, interconnect links, memory): posted

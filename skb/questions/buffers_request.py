@@ -31,7 +31,7 @@ class FlowRequest(msgspec.Struct, forbid_unknown_fields=True):
     forward: bool | None = None
     packet_bytes: Annotated[int, Meta(ge=1, le=2**24)] = 1500
     header_bytes: Annotated[int, Meta(ge=0, le=2**24)] = 64
-    packets_per_s: Annotated[float, Meta(gt=0, le=1e12)] = 1e5
+    packets_per_s: Annotated[float, Meta(gt=0, le=1e12)] = 5e4
     ring_bytes: Annotated[int, Meta(ge=1, le=2**50)] = 256 * 1024
     numa_node: NodeName | None = None
     not_numa_node: NodeName | list[NodeName] | None = None

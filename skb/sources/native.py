@@ -1,4 +1,4 @@
-"""The native description: TOML that a person writes in ten minutes (DESIGN section 3).
+"""The native description: TOML that a person writes in ten minutes (docs/design.md).
 
 `[machine]` name, title, clock_mhz, isa and `[machine.sources]`; `[structure] tree` in hwloc's
 synthetic notation; `[[part]]` for irregular machines; `[[cache]]`, `[[memory]]`, `[[link]]`,

@@ -172,9 +172,12 @@ class Store:
         asserted: Iterable[Fact] = (),
         retracted: Iterable[Fact] = (),
         if_revision: int | None = None,
+        *,
+        base: Machine | None = None,
     ) -> Machine:
         """Assert and retract facts as one transaction; return the machine at its new revision.
 
+        A machine that is not stored begins as `base`, at revision 0, in the same transaction.
         Raises `RevisionError` where the machine has changed since `if_revision`, `FactError` for a
         fact that is known already or not there to be retracted, `ContradictionError` where facts
         clash.
@@ -182,13 +185,17 @@ class Store:
         added, gone = check_set(asserted, name), tuple(retracted)
         with self._changing() as connection:
             row = self._row(connection, name)
-            if row is None:
+            if row is None and base is None:
                 raise NotFoundError(f"no machine {name!r} is stored", mend="import it first")
-            if if_revision is not None and if_revision != row.revision:
+            current = 0 if row is None else row.revision
+            if if_revision is not None and if_revision != current:
                 raise RevisionError(
-                    f"{name} is at revision {row.revision}, not {if_revision}",
+                    f"{name} is at revision {current}, not {if_revision}",
                     mend="read it again and repeat the change",
                 )
+            if row is None and base is not None:
+                row = self._begin(connection, name, base)
+            assert row is not None
             old = self._machine(connection, row, row.revision)
             taken = _find(old.facts, gone)
             fresh = Machine(
@@ -201,6 +208,13 @@ class Store:
         written = Machine(name, fresh.facts, title=row.title, revision=revision, checked=True)
         self._keep_snapshot(written)
         return written
+
+    def _begin(self, connection: Connection, name: str, base: Machine) -> StoredMachine:
+        """Store a machine's first revision inside a transaction."""
+        digest = self._keep_shape(connection, base)
+        revision = self._log(connection, name, "load", title=base.title, shape=digest)
+        self._set(connection, name, base.title, revision, True)
+        return StoredMachine(name, base.title, revision)
 
     def history(self, name: str, since: int = 0) -> tuple[Change, ...]:
         """Return the changes of a machine after a revision, oldest first."""
@@ -351,6 +365,8 @@ def _check_name(name: str) -> None:
             f"{name[:40]!r} is no name for a machine",
             mend=f"1 to {NAME_LIMIT} printable characters, no blanks around them",
         )
+    if name.endswith(".svg"):
+        raise SkbError(f"{name[:40]!r} is the address of a drawing", mend="leave the .svg out")
     if "/" in name or "\\" in name or name in {".", ".."}:
         raise SkbError(f"{name[:40]!r} looks like a path", mend="leave the slashes out")
 

@@ -232,7 +232,7 @@ def test_metrics_count(client: httpx.Client) -> None:
 
 
 def test_openapi_lists_the_paths_of_the_contract(client: httpx.Client) -> None:
-    """The document names every path of DESIGN section 6 that this version has."""
+    """The document names every path that this version has."""
     paths = set(client.get("/openapi.json").json()["paths"])
     assert {
         "/v1/machines",

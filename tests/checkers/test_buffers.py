@@ -110,7 +110,7 @@ def test_buffers_checker_finds_a_mutation(name: str) -> None:
 def test_buffers_checker_finds_a_broken_capacity() -> None:
     """The same answer is refused once the request gives the node less room."""
     tight = deepcopy(REQUEST)
-    tight["capacity"] = [{"object": "numa:5", "mib_s": 200}]
+    tight["capacity"] = [{"object": "numa:5", "mib_s": 100}]
     wrong = check(BOARD, replace(RIGHT, request=tight))
     assert any("flow sink: its alternatives are [0, 1, 2, 3, 4, 6, 7]" in text for text in wrong)
     small = deepcopy(REQUEST)

@@ -96,6 +96,15 @@ def test_main_facts_of_a_machine_change_and_are_kept(capsys: pytest.CaptureFixtu
     assert run_json(capsys, "show", "tyan-s4985")["revision"] == 0
 
 
+def test_main_a_bad_change_of_a_bundled_machine_stores_nothing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A bundled machine becomes a stored one only together with a change that is sound."""
+    bad = "contains(core:0, core:0)"
+    assert run(capsys, "assert", "tyan-s4985", "load(pu:0, 5)", bad)[0] == 2
+    assert {m["origin"] for m in run_json(capsys, "machines")} == {"bundled"}
+
+
 def test_main_import_reads_all_files_before_it_writes(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

@@ -84,7 +84,7 @@ def shapes(size: int, root: int) -> Iterator[list[list[int]]]:
 
 
 def simulated(costs: Broadcast, root: int, kids: list[list[int]]) -> int:
-    """Completion of a broadcast in the given order, by VALIDATION section 0."""
+    """Completion of a broadcast in the given order, by docs/message-model.md."""
     done, stack = 0, [(root, 0)]
     while stack:
         node, now = stack.pop()
@@ -187,7 +187,7 @@ def test_the_search_proves_small_groups(costs: Broadcast) -> None:
 def reduction_in_order_of_arrival(
     send: Matrix, receive: Matrix, root: int, kids: list[list[int]]
 ) -> int:
-    """Completion of a reduction, by VALIDATION section 0."""
+    """Completion of a reduction, by docs/message-model.md."""
 
     def done(node: int) -> int:
         now = 0

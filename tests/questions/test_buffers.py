@@ -74,12 +74,12 @@ def test_buffers_price_follows_the_stated_model() -> None:
     """The price at the NIC is DMA latency and 24 lines at the wire's speed, there and back."""
     decision = ask(bundled(BOARD), flow(pattern="forward"))
     wire_ns = 24 * 64 / (1e9 / 8) * 1e9
-    assert row(decision)["value"] == pytest.approx(2 * (500 + wire_ns) * 1e5)
+    assert row(decision)["value"] == pytest.approx(2 * (500 + wire_ns) * 5e4)
     terms = {cost.term: cost.value for cost in decision.costs}
     assert terms == {
-        "dma": pytest.approx((500 + wire_ns) * 1e5),
+        "dma": pytest.approx((500 + wire_ns) * 5e4),
         "read": 0.0,
-        "forward": pytest.approx((500 + wire_ns) * 1e5),
+        "forward": pytest.approx((500 + wire_ns) * 5e4),
     }
 
 
@@ -87,7 +87,7 @@ def test_buffers_read_costs_a_latency_shared_by_the_lines_in_flight() -> None:
     """A consumed packet adds 24 loads from the own node, ten at a time."""
     decision = ask(bundled(BOARD), flow(pattern="consume", numa_node=5))
     terms = {cost.term: cost.value for cost in decision.costs}
-    assert terms["read"] == pytest.approx(24 * 90 / 10 * 1e5)
+    assert terms["read"] == pytest.approx(24 * 90 / 10 * 5e4)
 
 
 @pytest.mark.parametrize("forward", [True, False])
@@ -238,7 +238,7 @@ def test_buffers_share_the_pci_link_whatever_their_nodes() -> None:
 
 def test_buffers_limits_of_the_user_on_bandwidth_hold() -> None:
     """A node's stated bandwidth moves the second consumer to the next best node."""
-    rate = 2 * 1e5 * 1500 / 2**20
+    rate = 2 * 5e4 * 1500 / 2**20
     capacity = [{"object": "numa:5", "mib_s": rate + 1}]
     decision = ask(bundled(BOARD), flow("a"), flow("b"), capacity=capacity)
     assert sorted(row(decision, name)["numa_node"] for name in ("a", "b")) == [1, 5]

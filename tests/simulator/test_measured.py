@@ -1,7 +1,7 @@
 """The model against hardware: pair costs and broadcasts that Smelt's authors measured.
 
 Data: `data/smelt/intel_xeon_e5_v2_2x10` (S. Kaestle et al., OSDI 2016) beside the repository.
-Expected deviations: VALIDATION.md, section 2, "a model without any fit".
+Expected deviations are those published for a model without any fit.
 """
 
 from pathlib import Path
@@ -45,7 +45,7 @@ def tree(name: str) -> Tree:
 def test_acknowledged_broadcast_deviates_as_stated(
     name: str, measured_kcyc: float, deviation: float
 ) -> None:
-    """Postal, without fit: within two points of the deviation that VALIDATION.md states."""
+    """Postal, without fit: within two points of the published deviation."""
     result = run(Scenario(machine(), tree(name), name, "atomic-broadcast", model=POSTAL))
     cycles = result.latency_ps[0] / PS_PER_CYCLE
     assert cycles / (measured_kcyc * 1000) - 1 == pytest.approx(deviation, abs=0.02)

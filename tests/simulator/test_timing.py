@@ -1,4 +1,4 @@
-"""The closed forms against numbers worked out by hand from VALIDATION.md, section 0."""
+"""The closed forms against numbers worked out by hand from docs/message-model.md."""
 
 from simulator import timing
 from simulator.costs import LOGP, POSTAL, MessageCosts

@@ -109,7 +109,7 @@ def test_store_delete_forgets_the_name_and_keeps_the_log(store: Store) -> None:
     assert store.load("m", "", BASE).revision > kept.revision
 
 
-@pytest.mark.parametrize("name", ["", " m", "a/b", "..", "x" * 201, "a\nb", "a\\b"])
+@pytest.mark.parametrize("name", ["", " m", "a/b", "..", "x" * 201, "a\nb", "a\\b", "m.svg"])
 def test_store_refuses_names_that_are_none(store: Store, name: str) -> None:
     """A name is short, printable and no path."""
     with pytest.raises(SkbError):
