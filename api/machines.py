@@ -78,6 +78,7 @@ async def show_machine(request: Request, name: str, as_of: AsOf = None) -> Respo
 async def forget_machine(request: Request, name: str) -> Response:
     """Forget a stored machine; bundled ones stay."""
     kept = service(request)
+    _if_match(request, await kept.machine(name))
     revision = await kept.call(kept.knowledge.delete, name)
     return json_response({"name": name, "revision": revision, "deleted": True})
 
@@ -95,6 +96,10 @@ async def list_facts(
     after: Annotated[str, Query(max_length=60)] = "",
 ) -> Response:
     """List facts in canonical order; `after` is the `next` of the page before."""
+    if predicate and predicate not in relations():
+        raise FactError(
+            f"unknown predicate {predicate!r}", place="query predicate", mend="see /v1/relations"
+        )
     revision, start = _cursor(after) if after else (as_of, 0)
     machine = await service(request).machine(name, revision)
     found: list[dict[str, Any]] = []

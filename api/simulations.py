@@ -11,6 +11,7 @@ from api.bodies import json_response, read_json
 from api.service import service
 from api.worker import SimulateTask, Snapshot
 from skb.errors import NotFoundError, RequestError
+from skb.simulation import require
 
 router = APIRouter(prefix="/v1", tags=["simulations"])
 LIMIT_S = 600.0
@@ -28,6 +29,7 @@ async def simulate(request: Request) -> Response:
     name = options.pop("machine", None)
     if not isinstance(name, str):
         raise RequestError("which machine?", place="body /machine", mend='add "machine": NAME')
+    require(options)
     machine = await kept.machine(name)
     decision = await _decided(request, options)
     task = SimulateTask(Snapshot.of(machine), options, decision)

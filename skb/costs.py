@@ -36,8 +36,7 @@ def defaults() -> Mapping[str, Any]:
 class MessagePairs:
     """Message costs by ordered pair of PUs, in picoseconds.
 
-    `gap` is the time that a further send in a burst adds; `derived_gap` says that it was not
-    measured.
+    `gap` is the time that a further send in a burst adds.
     """
 
     members: tuple[int, ...]
@@ -45,7 +44,6 @@ class MessagePairs:
     receive: Mapping[tuple[int, int], int]
     propagation: Mapping[tuple[int, int], int]
     gap: Mapping[tuple[int, int], int]
-    derived_gap: bool
 
 
 class Costs:
@@ -269,7 +267,6 @@ class Costs:
         """
         tables: dict[str, dict[tuple[int, int], int]] = {role: {} for role in ROLES}
         by_class: dict[tuple[object, ...], dict[str, int]] = {}
-        derived = False
         for u in members:
             for v in members:
                 if u == v:
@@ -278,7 +275,6 @@ class Costs:
                 if key not in by_class:
                     by_class[key] = self._message(u, v)
                 parts = by_class[key]
-                derived = derived or "derived" in parts
                 for role in ROLES:
                     tables[role][u, v] = parts[role]
         return MessagePairs(
@@ -287,7 +283,6 @@ class Costs:
             receive=tables["receive"],
             propagation=tables["propagation"],
             gap=tables["gap"],
-            derived_gap=derived,
         )
 
     def _message(self, first: int, second: int) -> dict[str, int]:
@@ -303,7 +298,7 @@ class Costs:
             )
         if "gap" not in parts:
             share = defaults()["gap"]["share_of_receive"]
-            parts = {**parts, "gap": round(parts["receive"] * share), "derived": 1}
+            parts = {**parts, "gap": round(parts["receive"] * share)}
             self._assume(
                 f"message gap = {share:g} of the receive cost",
                 "no gap was measured; two line transfers of a burst overlap",

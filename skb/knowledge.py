@@ -22,7 +22,7 @@ from skb.resources import bundled_machines
 
 if TYPE_CHECKING:
     from skb.sources.description import Description
-    from skb.store import Change, Store
+    from skb.store import Change, Store, StoredMachine
 
 
 def decide(
@@ -95,6 +95,9 @@ def simulate(
     return simulation.simulate(machine, options, decide, decision=decision, progress=progress)
 
 
+_PRICED = ("objective", "bound", "gap")
+
+
 @cache
 def _bundled(name: str) -> Machine:
     from skb.sources import read_path
@@ -128,9 +131,31 @@ class KnowledgeBase:
 
     @cached_property
     def store(self) -> Store:
+        """The database, opened on first use; raises `AddressError` or `StoreError`."""
         from skb.store import Store
 
         return Store(self.url)
+
+    @cached_property
+    def without_store(self) -> str:
+        """Why there is no database to read, or an empty string.
+
+        Only the default place may be missing, as in a home that cannot be written: then nothing
+        can have been stored there, and bundled machines and files are still answered.
+        """
+        from skb.errors import AddressError, StoreError
+        from skb.store import is_default
+
+        try:
+            self.store.machines()
+        except (AddressError, StoreError) as fault:
+            if not is_default(self.url):
+                raise
+            return str(fault)
+        return ""
+
+    def _stored(self) -> tuple[StoredMachine, ...]:
+        return () if self.without_store else self.store.machines()
 
     def close(self) -> None:
         if "store" in self.__dict__:
@@ -139,7 +164,7 @@ class KnowledgeBase:
     # ------------------------------------------------------------ machines
     def machines(self) -> list[dict[str, Any]]:
         """Return the stored and the bundled machines: name, title, revision, origin, counts."""
-        rows = [(self.store.machine(row.name), "stored") for row in self.store.machines()]
+        rows = [(self.store.machine(row.name), "stored") for row in self._stored()]
         taken = {machine.name for machine, _origin in rows}
         rows += [(_bundled(n), "bundled") for n in bundled_machines() if n not in taken]
         return [
@@ -158,14 +183,17 @@ class KnowledgeBase:
         """Return a machine by stored name, bundled name or, with `paths`, path."""
         if paths and self.is_path(ref):
             return self._from_path(Path(ref))
-        try:
-            return self.store.machine(ref, as_of)
-        except NotFoundError:
-            if as_of is not None and as_of > 0:
-                raise
+        if as_of is not None and not 0 <= as_of < 2**62:
+            raise RequestError(f"there is no revision {as_of}", mend="revisions begin at 1")
+        if not self.without_store:
+            try:
+                return self.store.machine(ref, as_of)
+            except NotFoundError:
+                if as_of:
+                    raise
         if ref in bundled_machines():
             return _bundled(ref)
-        known = sorted({row.name for row in self.store.machines()} | set(bundled_machines()))
+        known = sorted({row.name for row in self._stored()} | set(bundled_machines()))
         near = get_close_matches(ref, known, n=1)
         what = "machine or file" if paths else "machine"
         raise NotFoundError(
@@ -185,7 +213,7 @@ class KnowledgeBase:
             return False
         if Path(ref).suffix or "/" in ref:
             return True
-        taken = {row.name for row in self.store.machines()} | set(bundled_machines())
+        taken = {row.name for row in self._stored()} | set(bundled_machines())
         return ref not in taken
 
     def _from_path(self, path: Path) -> Machine:
@@ -267,7 +295,7 @@ class KnowledgeBase:
         decision = self.decision(wanted)
         told = {
             key: decision[key]
-            for key in ("id", "question", "machine", "status", "objective", "bound", "gap")
+            for key in ("id", "question", "machine", "revision", "status", *_PRICED)
         }
         if clause:
             machine = self.machine_of_decision(decision, paths)

@@ -28,6 +28,7 @@ COUNTED = (
     *("memcache", "pci", "bridge", "device", "misc"),
 )
 _RANK = {kind: rank for rank, kind in enumerate(KINDS)}
+_OUTER = frozenset({"machine", "package", "die", "core"})
 _LEVELS = {"l1d": "l1", "l1i": "l1", "l3i": "l3", "l2i": "l2", "l5": "l4"}
 
 
@@ -147,6 +148,12 @@ class Machine(FactSet):
                         f"{child} contains itself", place=self.name, mend="break the circle"
                     )
                 seen.add(at)
+        for child, parent in self._parents.items():
+            around, inside = kind_of(parent), kind_of(child)
+            if (around == "pu" and inside != "misc") or (around == "core" and inside in _OUTER):
+                raise ContradictionError(
+                    f"{child} cannot be inside {parent}", place=self.name, mend="mend contains"
+                )
         if ROOT in self._parents:
             raise ContradictionError("machine:0 has a parent", place=self.name)
 

@@ -48,6 +48,8 @@ KINDS = (
 _OBJECT = re.compile(rf"^({'|'.join(KINDS)}):([^\s,()\"'<>&]{{1,200}})$")
 _NUMBERED = frozenset(KINDS) - {"pci", "device", "misc"}
 INTEGER_LIMIT = 2**63
+_FACT = re.compile(r"^\s*([a-z_]+)\s*\((.*)\)\s*\.?\s*$", re.DOTALL)
+_ARGUMENT = re.compile(r'\s*(?:"([^"]*)"|([^",]+?))\s*(?:,|$)')
 
 
 class Source(StrEnum):
@@ -245,6 +247,33 @@ def split_object(name: str) -> tuple[str, str]:
         raise FactError(wrong)
     kind, _, index = name.partition(":")
     return kind, index
+
+
+def parse_fact(text: str, source: str) -> Fact:
+    """Read `predicate(arg, …)`; arguments are typed by the relation."""
+    match = _FACT.match(text)
+    if match is None:
+        raise FactError(f"cannot read {text!r}", mend='write "load(pu:3, 50)"')
+    predicate, inside = match.groups()
+    raw = [a if a else b for a, b in _ARGUMENT.findall(inside)]
+    relation = relations().get(predicate)
+    args: list[Any] = list(raw)
+    if relation is not None:
+        kinds = [argument.type for argument in relation.args]
+        args = [_typed(a, k) for a, k in zip(raw, kinds, strict=False)] + raw[len(kinds) :]
+    fact = Fact(predicate, tuple(args), source)
+    validate(Fact(predicate, tuple(args), source or "asserted"), text)
+    return fact
+
+
+def _typed(text: str, kind: str) -> str | int | float:
+    if kind in {"int", "number"}:
+        for convert in (int, float):
+            try:
+                return convert(text)
+            except ValueError:
+                continue
+    return text
 
 
 def reference_page() -> str:

@@ -18,6 +18,13 @@ if TYPE_CHECKING:
     from simulator import MessageCosts, Result, Tree
 
 DECIDED = "decided"
+# what a route is decided for; the others take the broadcast's tree
+OPERATIONS = {
+    "atomic-broadcast": "broadcast-ack",
+    "barrier": "barrier",
+    "reduction": "reduce",
+    "two-phase-commit": "two-phase-commit",
+}
 Decide = Callable[[str, Machine, Mapping[str, Any], Limits], Any]
 
 
@@ -60,6 +67,19 @@ def read_options(raw: Mapping[str, Any]) -> Options:
         ) from fault
 
 
+def require(raw: Mapping[str, Any]) -> Options:
+    """Read options and refuse an unknown protocol, before anything is solved or queued."""
+    from simulator import SimulatorError
+    from simulator.protocols import require_protocol
+
+    options = read_options(raw)
+    try:
+        require_protocol(options.protocol)
+    except SimulatorError as fault:
+        raise RequestError(str(fault), place="simulation protocol") from fault
+    return options
+
+
 def simulate(
     machine: Machine,
     raw: Mapping[str, Any],
@@ -75,12 +95,10 @@ def simulate(
     in the result is what the decision promised for its operation, in ns. Raises `RequestError`.
     """
     from simulator import Fault, Scenario, SimulatorError, run
-    from simulator.protocols import require_protocol
 
-    options = read_options(raw)
+    options = require(raw)
     costs = Costs(machine)
     try:
-        require_protocol(options.protocol)
         tree, table, predicted, model = _route(machine, costs, options, decide, decision)
         scenario = Scenario(
             costs=table,
@@ -144,9 +162,16 @@ def _route(
     if options.route == DECIDED:
         keys = ("root", "members", "model")
         asked = {key: value for key in keys if (value := getattr(options, key)) is not None}
+        asked["operation"] = OPERATIONS.get(options.protocol, "broadcast")
         if decision is None:
             limits = Limits(seconds=options.limit_s, seed=options.seed)
             decision = decide("route", machine, asked, limits).to_json()
+        elif decision["provenance"]["facts"] != machine.digest:
+            raise RequestError(
+                f"decision {decision['id']} is about other facts than {machine.name} has now",
+                place="simulation route",
+                mend="ask again, and simulate that decision",
+            )
         if "sends" not in decision["answer"]:
             text = "; ".join(reason["text"] for reason in decision["reasons"])
             raise RequestError(f"there is no route to simulate: {text}", place="simulation")

@@ -30,7 +30,7 @@ def test_costs_message_classes_follow_the_hops() -> None:
     received = [pairs.receive[0, pu] / CYCLE_PS for pu in (1, 4, 8, 12)]
     assert received == [103, 256.5, 426, 632]
     assert {cost / CYCLE_PS for cost in pairs.send.values()} == {358}
-    assert pairs.derived_gap
+    assert pairs.gap[0, 4] == pairs.receive[0, 4] // 2
 
 
 def test_costs_beyond_the_stated_hops_are_assumed() -> None:

@@ -88,7 +88,7 @@ def test_machine_precedence_prefers_measured_over_firmware() -> None:
     [
         ([("package:0", "pu:0")], "package:0, which has no parent"),
         ([("core:0", "core:1"), ("core:1", "core:0")], "contains itself"),
-        ([("machine:0", "core:0"), ("core:0", "machine:0")], "machine:0 has a parent"),
+        ([("machine:0", "core:0"), ("core:0", "machine:0")], "cannot be inside core:0"),
     ],
 )
 def test_machine_refuses_impossible_structure(facts: list[tuple[str, str]], words: str) -> None:

@@ -51,7 +51,8 @@ def ask(
         typer.Option(help='placement: "from=rx to=tx messages_per_s=1000".'),
     ] = None,
     per: Annotated[
-        str | None, typer.Option(help="placement: one task for each device of a kind, such as gpu.")
+        str | None,
+        typer.Option(help='placement: a task per gpu, say; --task "cores=8" sizes it.'),
     ] = None,
     flow: Annotated[
         list[str] | None,
@@ -73,7 +74,7 @@ def ask(
     from skb.decision import Limits
     from skb.knowledge import KnowledgeBase
 
-    raw = read_request(request)
+    raw = read_request(request, question)
     given: dict[str, Any] = {
         "root": root,
         "members": read_pus(members) if members is not None else None,
@@ -88,7 +89,10 @@ def ask(
         if not raw[key]:
             del raw[key]
     if per is not None:
-        raw["task"] = [*raw.get("task", []), {"name": "rank", "per": per}]
+        # `--per gpu --task "cores=8"` sizes the ranks
+        sizes = [each for each in raw.get("task", []) if "name" not in each]
+        named = [each for each in raw.get("task", []) if "name" in each]
+        raw["task"] = [*named, {"name": "rank", "per": per, **(sizes[0] if sizes else {})}]
     if not 0 < limit <= 86_400:
         raise RequestError("--limit is above 0 and at most 86400 seconds", mend="--limit 5")
     if unit not in {"ns", "cycles"}:
@@ -97,7 +101,12 @@ def ask(
     machine = knowledge.machine(m)
     ref = str(Path(m).resolve()) if knowledge.is_path(m) else m
     spent = Limits(seconds=limit, seed=seed)
-    decision = knowledge.ask(question, machine, raw, spent, ref=ref, store=False)
+    try:
+        decision = knowledge.ask(question, machine, raw, spent, ref=ref, store=False)
+    except RequestError:
+        if not raw:
+            _show_example(question)
+        raise
     _keep(knowledge, decision)
     answer = decision.to_json()
     if unit == "cycles":
@@ -107,6 +116,13 @@ def ask(
     else:
         print_decision(answer)
     raise typer.Exit(EXIT_CODES[decision.status.value])
+
+
+def _show_example(question: str) -> None:
+    """Show a whole request to somebody who gave none."""
+    from skb.questions import question as find
+
+    say(f"{question} needs a request; this is one, as a TOML file:\n\n{find(question).example}")
 
 
 def _keep(knowledge: Any, decision: Any) -> None:

@@ -140,7 +140,7 @@ def _assumed(assumed: list[dict[str, Any]]) -> None:
 
 def print_why(told: dict[str, Any]) -> None:
     """Print why a decision is as it is, or what an alternative costs."""
-    _headline({**told, "revision": told.get("revision", "-")})
+    _headline(told)
     if "not" not in told:
         _costs(told["costs"])
         _reasons(told)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
     from skb.machine import Machine
     from skb.relations import Fact
     from skb.sources.description import Description
-
-_FACT = re.compile(r"^\s*([a-z_]+)\s*\((.*)\)\s*\.?\s*$", re.DOTALL)
-_ARGUMENT = re.compile(r'\s*(?:"([^"]*)"|([^",]+?))\s*(?:,|$)')
 
 
 def register(app: typer.Typer) -> None:
@@ -255,35 +251,6 @@ def _print_relations(json: bool, markdown: bool) -> None:
     )
 
 
-def parse_fact(text: str, source: str) -> Fact:
-    """Read `predicate(arg, …)`; arguments are typed by the relation."""
-    from skb.relations import Fact, relations, validate
-
-    match = _FACT.match(text)
-    if match is None:
-        raise FactError(f"cannot read {text!r}", mend='write "load(pu:3, 50)"')
-    predicate, inside = match.groups()
-    raw = [a if a else b for a, b in _ARGUMENT.findall(inside)]
-    relation = relations().get(predicate)
-    args: list[Any] = list(raw)
-    if relation is not None:
-        kinds = [argument.type for argument in relation.args]
-        args = [_typed(a, k) for a, k in zip(raw, kinds, strict=False)] + raw[len(kinds) :]
-    fact = Fact(predicate, tuple(args), source)
-    validate(Fact(predicate, tuple(args), source or "asserted"), text)
-    return fact
-
-
-def _typed(text: str, kind: str) -> str | int | float:
-    if kind in {"int", "number"}:
-        for convert in (int, float):
-            try:
-                return convert(text)
-            except ValueError:
-                continue
-    return text
-
-
 def assert_(
     m: MachineName,
     fact: Annotated[list[str], typer.Argument(metavar="FACT...", help='"load(pu:3, 50)"')],
@@ -299,6 +266,7 @@ def assert_(
     Example: skb assert tyan-s4985 "power(package:3, off)"
     """
     from skb.knowledge import KnowledgeBase
+    from skb.relations import parse_fact
 
     knowledge = KnowledgeBase.open(db)
     added = [parse_fact(text, source) for text in fact]
@@ -324,6 +292,7 @@ def retract(
     Example: skb retract tyan-s4985 "power(package:3, off)"
     """
     from skb.knowledge import KnowledgeBase
+    from skb.relations import parse_fact
 
     gone = [parse_fact(text, source) for text in fact]
     _changed(KnowledgeBase.open(db).write(m, [], gone), json, 0, len(gone))

@@ -14,7 +14,7 @@ from skb.errors import RequestError
 SIZE_LIMIT = 4 * 1024 * 1024
 
 
-def read_request(where: str | None) -> dict[str, Any]:
+def read_request(where: str | None, question: str = "") -> dict[str, Any]:
     """Read a request from TOML, JSON or (for `query`) rules; None is an empty request."""
     if where is None:
         return {}
@@ -32,7 +32,12 @@ def read_request(where: str | None) -> dict[str, Any]:
         raise RequestError(f"is larger than {SIZE_LIMIT} bytes", place=place)
     if where.endswith(".lp"):
         return {"rules": text}
-    return parse_request(text, place)
+    try:
+        return parse_request(text, place)
+    except RequestError:
+        if question == "query":
+            return {"rules": text}
+        raise
 
 
 def _file(path: Path) -> bytes:
@@ -74,7 +79,9 @@ def read_pairs(text: str, place: str) -> dict[str, Any]:
     for word in text.split():
         key, equals, value = word.partition("=")
         if not equals or not key or key in found:
-            raise RequestError(f"cannot read {word!r}", place=place, mend='write "name=rx cores=2"')
+            wrong = f"{key!r} is given twice" if key in found else f"cannot read {word!r}"
+            mend = f'write "{word}=true"' if word.isidentifier() else 'write "name=rx cores=2"'
+            raise RequestError(wrong, place=place, mend=mend)
         found[key] = _typed(value)
     return found
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
 
@@ -35,7 +35,7 @@ class EncodingError(SkbError):
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """An encoding (files below `rules/`), an instance (atoms), and constants.
+    """An encoding (files below `rules/`) and an instance (atoms).
 
     Text terms become clingo strings, whole numbers clingo numbers; numbers beyond 31 bits are
     refused, because clingo wraps them silently.
@@ -43,7 +43,6 @@ class Program:
 
     files: tuple[str, ...]
     atoms: tuple[Atom, ...]
-    constants: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -117,7 +116,6 @@ class Model:
     def __init__(self, program: Program, options: Sequence[str] = TUNED, seed: int = 0) -> None:
         messages: list[str] = []
         arguments = [*options, f"--seed={seed}", "--parallel-mode=1"]
-        arguments += [f"--const={name}={value}" for name, value in program.constants.items()]
         self._control = clingo.Control(
             arguments, logger=lambda _code, text: messages.append(text), message_limit=20
         )
@@ -148,9 +146,8 @@ class Model:
         limits: Limits | None = None,
         *,
         models: int = 0,
-        below: Sequence[int] | None = None,
     ) -> Outcome:
-        """Solve under assumptions; `below` asks only for models that cost less.
+        """Solve under assumptions for the best model, or for so many `models`.
 
         `limits.conflicts` decides when to give up, `limits.seconds` is the fuse.
         """
@@ -159,13 +156,14 @@ class Model:
         setattr(  # noqa: B010
             control.configuration.solve, "solve_limit", str(max(1, spent.conflicts))
         )
-        mode = "opt" if below is None else "opt," + ",".join(str(c - 1) for c in below)
-        setattr(control.configuration.solve, "opt_mode", mode)  # noqa: B010
         literals = {
             (clingo.Function(name, [symbol(arg) for arg in args]), truth): (name, args)
             for (name, args), truth in assumptions
         }
-        return self._run(literals, spent, every=models == 0)
+        try:
+            return self._run(literals, spent, every=models == 0)
+        except RuntimeError as fault:
+            raise EncodingError(f"clingo gave up: {fault}") from fault
 
     def _run(
         self, literals: Mapping[tuple[clingo.Symbol, bool], Atom], spent: Limits, every: bool
@@ -230,11 +228,18 @@ def minimal_core(
     """Return a subset-minimal set of assumptions that clash, and whether minimality is proven.
 
     Deletion with core refinement: each member is left out once; where the rest still clashes the
-    new core replaces it. A call that meets the limit keeps its member and clears the flag.
+    new core replaces it. A call that meets the limit keeps its member and clears the flag; the
+    seconds of the limits are those of all calls together.
     """
+    deadline = time.monotonic() + limits.seconds
+
+    def solved(atoms: Sequence[Atom]) -> Outcome:
+        left = replace(limits, seconds=max(0.0, deadline - time.monotonic()))
+        return model.solve([(atom, True) for atom in atoms], left, models=1)
+
     core = list(first if first is not None else named)
     if first is None:
-        found = model.solve([(atom, True) for atom in named], limits, models=1)
+        found = solved(named)
         if found.satisfiable is not False:
             return (), False
         core = list(found.core)
@@ -243,7 +248,7 @@ def minimal_core(
         if member not in core:
             continue
         trial = [atom for atom in core if atom != member]
-        found = model.solve([(atom, True) for atom in trial], limits, models=1)
+        found = solved(trial)
         if found.satisfiable is False:
             core = [atom for atom in trial if atom in found.core]
         elif found.satisfiable is None:

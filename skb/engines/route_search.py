@@ -174,7 +174,7 @@ class Search:
     def run(self, moves: int, spent: Callable[[], bool]) -> int:
         """Walk for a number of tried moves or until `spent`; return how many were tried."""
         current = self.now()
-        pick, size, cooling = self.random.random, self.task.size, HEAT * current / moves
+        pick, size, cooling = self.random.random, self.task.size, HEAT * current / max(1, moves)
         for tried in range(moves):
             if tried % 32 == 0 and spent():
                 return tried

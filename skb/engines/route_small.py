@@ -7,7 +7,7 @@ best trees differ. A group of six has 7776 trees, which is soon done.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import product
+from itertools import permutations, product
 
 from skb.engines.route_tree import Task, Tree, admissible, heights_of, ordered, value
 
@@ -40,11 +40,10 @@ def _reaches(above: dict[int, int], root: int) -> bool:
 def best_of_all(task: Task, spent: Callable[[], bool]) -> tuple[Tree, int, int] | None:
     """Return the best tree, its value and a bound; None where time was up or there is no tree.
 
-    Only a report leaves the bound below the value: it depends on the order of sending, of which one
-    is tried for each tree; the bound takes the cheapest leaf of the tree.
+    Without a report the best order of a tree is known; who reports depends on the order, so with
+    one every order is tried of the trees that could be better. Either way the value is the optimum.
     """
     best: tuple[int, Tree] | None = None
-    bound = -1
     for root in task.roots:
         for number, kids in enumerate(every_tree(task.size, root)):
             if number % 64 == 0 and spent():
@@ -57,10 +56,17 @@ def best_of_all(task: Task, spent: Callable[[], bool]) -> tuple[Tree, int, int] 
             if task.report is not None:
                 leaves = (v for v, row in enumerate(kids) if not row)
                 least += min(task.report[v][root] for v in leaves)
-            bound = least if bound < 0 else min(bound, least)
-            if best is None or least < best[0]:
-                tree = ordered(task.phases[0][0], root, kids)
+            if best is not None and least >= best[0]:
+                continue
+            for tree in _orders(task, root, kids):
                 worth = value(task, tree)
                 if best is None or worth < best[0]:
                     best = (worth, tree)
-    return None if best is None else (best[1], best[0], bound)
+    return None if best is None else (best[1], best[0], best[0])
+
+
+def _orders(task: Task, root: int, kids: tuple[tuple[int, ...], ...]) -> Iterator[Tree]:
+    yield ordered(task.phases[0][0], root, kids)
+    if task.report is not None:
+        for rows in product(*(permutations(row) for row in kids)):
+            yield Tree(root, rows)

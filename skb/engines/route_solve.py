@@ -26,7 +26,7 @@ MERGED_WORK = 20_000_000
 PRICE_WORK = 120_000_000
 """Table entries of the longest run of the prices, about half a second."""
 PRICE_ROUNDS, TRIAL_ROUNDS = 120, 6
-SEARCH_MOVES = 64_000
+SEARCH_MOVES = 72_000
 GREEDY_STEPS = 2_000
 WALKS = 4
 STAGED_ROOTS = 2
@@ -94,7 +94,7 @@ def solve(
     `starts` are trees to start from (inadmissible ones are left out); `partitions` are groupings of
     the nodes, such as by package and by NUMA node, in which the bounds look for structure.
     """
-    if len(task.phases) > 1 and task.size <= LARGEST:
+    if (len(task.phases) > 1 or task.report is not None) and task.size <= LARGEST:
         all_tried = best_of_all(task, spent)
         if all_tried is not None:
             return _of_all(task, starts, all_tried, spent)
@@ -277,6 +277,8 @@ def _by_classes(
     classes = merged(closed, groups, False)
     while work(classes, task.size) > MERGED_WORK * effort and not spent():
         classes = coarser(classes)
+    if spent() or work(classes, task.size) > MERGED_WORK * max(effort, 1.0):
+        return
     programme = Programme(classes, task.size, spent)
     if programme.done:
         home = {node: i for i, nodes in enumerate(classes.members) for node in nodes}

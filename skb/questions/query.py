@@ -223,6 +223,9 @@ def _decision(
     models = [{"atoms": m["atoms"], "cost": m["cost"]} for m in answers.models]
     count = len(models)
     status = Status.OPTIMAL if answers.finished and answers.proven else Status.FEASIBLE
+    if request.get("models", 1) == 0 and not answers.exhausted:
+        status = Status.FEASIBLE
+        warnings = (*warnings, f"cut off after {count} answer sets; there are more")
     if not models:
         status = Status.INFEASIBLE
     last = answers.models[-1] if models else {"cost": [], "levels": []}

@@ -30,6 +30,7 @@ FULL_EFFORT_SIZE = 48
 CLASSIC_WORK = 64_000
 """With a free root, the classic trees are priced from at most so many roots."""
 DEFAULT_CONFLICTS = 20_000
+MOST_SECONDS = 600.0
 LEVELS = ("core", "l2", "l3", "die", "numa", "package")
 
 
@@ -153,7 +154,7 @@ def _solve(
 ) -> tuple[Solution | None, Verdict]:
     """Search; where nothing was found let the rules find a tree, or say what clashes."""
     partitions = _partitions(machine, wanted.members)
-    effort = limits.conflicts / DEFAULT_CONFLICTS * max(1.0, limits.seconds / 10.0)
+    effort = limits.conflicts / DEFAULT_CONFLICTS * min(limits.seconds, MOST_SECONDS) / 10.0
     # every step is dearer on a large machine: a first answer within about a second everywhere
     effort *= min(1.0, FULL_EFFORT_SIZE / task.size)
     starts = [tree for _, tree in classics]

@@ -106,7 +106,8 @@ def price(pairs: Pairs, operation: str, tree: Tree) -> Price:
     """
     times = arrivals(pairs.down, tree.root, tree.kids)
     last = last_leaf(times, tree.kids)
-    down, down_terms = _way_down(pairs, tree, times.index(max(times)) if max(times) else last)
+    # no node is later than the last leaf, which in a tie is the one that reports
+    down, down_terms = _way_down(pairs, tree, last)
     up, up_terms, done = _way_up(pairs, tree)
     found = {
         "broadcast": (max(times), down_terms),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from skb.errors import DescriptionError, TooLargeError
-from skb.relations import check_set
+from skb.relations import Fact, check_set
 from skb.sources.description import Description
 
 SIZE_LIMIT_BYTES = 64 * 1024 * 1024
@@ -41,12 +41,20 @@ def read(data: bytes, place: str) -> Description:
         if source.recognises(data[:HEAD_BYTES]):
             description = source.read(data, place)
             check_set(description.facts, place)
+            if not any(_is_pu(f) for f in description.facts):
+                raise DescriptionError(
+                    "the description has no PU", place=place, mend="describe one: core:1 pu:1"
+                )
             return description
     raise DescriptionError(
-        "this is no machine description that we know",
+        "this is no machine description that we know" if data else "the description is empty",
         place=place,
         mend="give hwloc XML (lstopo FILE.xml), a sysfs archive, or the native TOML format",
     )
+
+
+def _is_pu(fact: Fact) -> bool:
+    return fact.predicate == "contains" and str(fact.args[-1]).startswith("pu:")
 
 
 def read_path(path: Path) -> Description:

@@ -15,8 +15,6 @@ from skb.sources.hwloc_objects import KINDS, Part, Tree, read_bitmap, whole_numb
 from skb.sources.xml_limits import Node
 
 _LATENCY, _BANDWIDTH, _HOPS = 4, 8, 32
-# hwloc writes the bandwidth of a device to itself as this (rsmi.c, nvml.c)
-_SELF_BANDWIDTH = 1_000_000
 # more objects than any machine has; keeps a forged matrix from allocating its square
 _OBJECTS_LIMIT = 4096
 _ATTRIBUTES = {
@@ -91,7 +89,7 @@ class Matrices:
             for target, value in zip(parts, row, strict=True):
                 if slit:
                     self.out.claim("numa_distance", source.id, target.id, _plain(value))
-                elif not (kind & _BANDWIDTH and source is target and value == _SELF_BANDWIDTH):
+                else:
                     self.out.say("object_distance", name, source.id, target.id, _plain(value))
 
     def _object(self, node: Node, index: str) -> Part | None:

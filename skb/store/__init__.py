@@ -3,6 +3,6 @@
 The only place that knows SQL.
 """
 
-from skb.store.store import Change, Store, StoredMachine, default_url
+from skb.store.store import Change, Store, StoredMachine, default_url, is_default
 
-__all__ = ["Change", "Store", "StoredMachine", "default_url"]
+__all__ = ["Change", "Store", "StoredMachine", "default_url", "is_default"]

@@ -26,20 +26,17 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
 from skb.errors import (
     AddressError,
-    ContradictionError,
-    FactError,
     NameTakenError,
     NotFoundError,
     RevisionError,
-    SkbError,
     StoreError,
 )
 from skb.machine import Machine
-from skb.relations import Fact, Value, check_set
+from skb.relations import Fact, check_set
 from skb.store import tables
+from skb.store.changes import check_name, check_parts, find, merge
 
 _FACTS = msgspec.json.Decoder(tuple[Fact, ...])
-NAME_LIMIT = 200
 SNAPSHOTS_KEPT = 64
 
 
@@ -71,6 +68,11 @@ def default_url() -> str:
     return f"sqlite:///{Path(platformdirs.user_data_dir('skb')) / 'knowledge.sqlite3'}"
 
 
+def is_default(url: str | None) -> bool:
+    """Tell whether nobody named a database, so that it lies in the user's data folder."""
+    return url is None and not os.environ.get("SKB_DB")
+
+
 class Store:
     """A database of machines; safe to use from several threads and processes."""
 
@@ -79,6 +81,9 @@ class Store:
         # SQLite's own waiting is unfair between threads: they queue here first
         self._writing = threading.Lock()
         self._kept: OrderedDict[tuple[str, int], Machine] = OrderedDict()
+        if "://" not in self.url:
+            # a plain path is a file
+            self.url = f"sqlite:///{self.url}"
         try:
             parsed = make_url(self.url)
             if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, ":memory:"):
@@ -131,15 +136,15 @@ class Store:
 
         Raises `NameTakenError` where the name is used for other facts; equal facts change nothing.
         """
-        _check_name(name)
+        check_name(name)
         fresh = Machine(name, facts, title=title)
         with self._changing() as connection:
             known = self._row(connection, name)
             if known is not None:
-                old = self._machine(connection, known, known.revision)
-                if old.facts == fresh.facts:
+                old = self._machine(connection, known, known.revision, keep=False)
+                if old.facts == fresh.facts and old.title == title:
                     return old
-                if not replace:
+                if not replace and old.facts != fresh.facts:
                     raise NameTakenError(
                         f"the name {name!r} is used by a machine with other facts",
                         mend="give --name NAME, or --replace to store this as its next revision",
@@ -196,11 +201,12 @@ class Store:
             if row is None and base is not None:
                 row = self._begin(connection, name, base)
             assert row is not None
-            old = self._machine(connection, row, row.revision)
-            taken = _find(old.facts, gone)
+            old = self._machine(connection, row, row.revision, keep=False)
+            taken = find(old.facts, gone)
             fresh = Machine(
-                name, _merge(old.facts, taken, added), title=row.title, revision=row.revision
+                name, merge(old.facts, taken, added), title=row.title, revision=row.revision
             )
+            check_parts(fresh, added)
             if not added and not taken:
                 return old
             revision = self._log(connection, name, "write", asserted=added, retracted=taken)
@@ -270,12 +276,18 @@ class Store:
         row = connection.execute(query).first()
         return None if row is None else StoredMachine(*row)
 
-    def _machine(self, connection: Connection, row: StoredMachine, as_of: int) -> Machine:
-        """Return a snapshot, one of the last few without reading the log again."""
+    def _machine(
+        self, connection: Connection, row: StoredMachine, as_of: int, *, keep: bool = True
+    ) -> Machine:
+        """Return a snapshot, one of the last few without reading the log again.
+
+        A transaction that writes keeps none: it may be rolled back, and its revision used again.
+        """
         known = self._kept.get((row.name, as_of))
         if known is None:
             known = self._replay(connection, row, as_of)
-            self._keep_snapshot(known)
+            if keep:
+                self._keep_snapshot(known)
         return known
 
     def _keep_snapshot(self, machine: Machine) -> None:
@@ -298,7 +310,7 @@ class Store:
         revision = last.revision
         for entry in connection.execute(writes.order_by(log.c.revision)):
             gone = frozenset(_FACTS.decode(entry.retracted))
-            facts = _merge(facts, gone, _FACTS.decode(entry.asserted))
+            facts = merge(facts, gone, _FACTS.decode(entry.asserted))
             revision = entry.revision
         return Machine(row.name, facts, title=last.title, revision=revision, checked=True)
 
@@ -357,52 +369,3 @@ def _begin_sqlite(connection: Connection) -> None:
     """Take the write lock at once where we are going to write, so that no upgrade can deadlock."""
     reading = connection.get_execution_options().get("skb_reading", False)
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
-
-
-def _check_name(name: str) -> None:
-    if not name or len(name) > NAME_LIMIT or name.strip() != name or not name.isprintable():
-        raise SkbError(
-            f"{name[:40]!r} is no name for a machine",
-            mend=f"1 to {NAME_LIMIT} printable characters, no blanks around them",
-        )
-    if name.endswith(".svg"):
-        raise SkbError(f"{name[:40]!r} is the address of a drawing", mend="leave the .svg out")
-    if "/" in name or "\\" in name or name in {".", ".."}:
-        raise SkbError(f"{name[:40]!r} looks like a path", mend="leave the slashes out")
-
-
-def _find(facts: Iterable[Fact], wanted: Iterable[Fact]) -> frozenset[Fact]:
-    """Return the stored facts that a retraction names; a source limits it to that source's fact."""
-    index: dict[tuple[str, tuple[Value, ...]], list[Fact]] = {}
-    for fact in facts:
-        index.setdefault((fact.predicate, fact.args), []).append(fact)
-    found: set[Fact] = set()
-    for want in wanted:
-        matching = [
-            fact
-            for fact in index.get((want.predicate, want.args), ())
-            if want.source in ("", fact.source)
-        ]
-        if not matching:
-            raise FactError(
-                f"{want.text} is not there to be retracted", mend="`skb facts M` lists the facts"
-            )
-        found.update(matching)
-    return frozenset(found)
-
-
-def _merge(facts: Iterable[Fact], gone: frozenset[Fact], added: Iterable[Fact]) -> tuple[Fact, ...]:
-    kept = [fact for fact in facts if fact not in gone]
-    slots = {(fact.key, fact.source): fact for fact in kept}
-    for fact in added:
-        other = slots.get((fact.key, fact.source))
-        if other is not None and other.args == fact.args:
-            raise FactError(
-                f"{fact.text} is known already ({fact.source})", mend="nothing was changed"
-            )
-        if other is not None:
-            raise ContradictionError(
-                f"{fact.text} contradicts {other.text}, both {fact.source}",
-                mend="retract the old one in the same change (--replace)",
-            )
-    return check_set((*kept, *added))

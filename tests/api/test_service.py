@@ -210,7 +210,7 @@ def test_simulation_can_be_cancelled(client: httpx.Client) -> None:
     begin = time.monotonic()
     cancelled = client.delete(f"/v1/simulations/{started['id']}").json()
     assert cancelled["state"] == "cancelled" and time.monotonic() - begin < 5
-    waiting = client.post("/v1/simulations", json={**options, "protocol": "no-such"}).json()
+    waiting = client.post("/v1/simulations", json={**options, "root": 99}).json()
     end = time.monotonic() + 20
     while waiting["state"] in ("queued", "running") and time.monotonic() < end:
         time.sleep(0.02)

@@ -67,7 +67,7 @@ def test_main_every_command_has_help_with_an_example() -> None:
         (["export", "tyan-s4985", "--to", "pdf"], 2, "cannot export"),
         (["simulate", "--protocol", "barrier"], 2, "which machine?"),
         (["simulate", "--machine", "tyan-s4985", "--protocol", "gossip"], 2, "gossip"),
-        (["machines", "--db", "nonsense"], 2, "cannot open nonsense"),
+        (["machines", "--db", "odd://x"], 2, "cannot open odd://x"),
     ],
 )
 def test_main_bad_input_is_one_line_and_an_exit_code(

@@ -199,7 +199,7 @@ def test_hwloc_devices(tiny: Description) -> None:
 
 
 def test_hwloc_matrices(tiny: Description) -> None:
-    """A SLIT keeps direction, a mixed matrix names its objects, bandwidth to self is no value."""
+    """A SLIT keeps direction, a mixed matrix names its objects, the diagonal stays as written."""
     assert args(tiny, "numa_distance") == {
         ("numa:7", "numa:7", 10),
         ("numa:7", "numa:0", 21),
@@ -207,6 +207,8 @@ def test_hwloc_matrices(tiny: Description) -> None:
         ("numa:0", "numa:0", 10),
     }
     assert args(tiny, "object_distance") == {
+        ("Wires", "core:0", "core:0", 1_000_000),
+        ("Wires", "device:eth_0", "device:eth_0", 1_000_000),
         ("Wires", "core:0", "device:eth_0", 5),
         ("Wires", "device:eth_0", "core:0", 6),
     }

@@ -35,7 +35,8 @@ BAD = [
     (HEAD + b'[[part]]\nid = "pu:9"\nparent = "core:9"\n', "no parent core:9"),
     (b"[machine]\nname = " + b"[" * 5000, "mend the TOML"),
     (b'[machine]\nname = "\xff"\n', "utf-8"),
-    (b"", "no machine description"),
+    (b"", "the description is empty"),
+    (b'[machine]\nname = "m"\n', "has no PU"),
     (b"\x00" * 4096, "no machine description"),
 ]
 

@@ -99,6 +99,24 @@ def test_store_write_refuses_a_stale_revision(store: Store) -> None:
         store.write("m", [Fact("load", ("pu:1", 1))], [], if_revision=first.revision)
 
 
+def test_store_remembers_nothing_of_a_change_that_was_rolled_back(store: Store) -> None:
+    """The revision of a failed first change goes to another machine; no snapshot stays behind."""
+    base = grown("core:1 pu:1")
+    with pytest.raises(ContradictionError):
+        store.write("a", [Fact("contains", ("pu:0", "core:0"))], base=base)
+    kept = store.load("a", "", BASE)
+    assert store.machine("a").facts == kept.facts
+    assert store.machine("a", 1).facts == kept.facts
+
+
+def test_store_write_refuses_facts_about_parts_that_are_not_there(store: Store) -> None:
+    """A typing slip in an object's number changes nothing."""
+    store.load("m", "", BASE)
+    with pytest.raises(NotFoundError, match="has no pu:99"):
+        store.write("m", [Fact("load", ("pu:99", 1))])
+    assert len(store.history("m")) == 1
+
+
 def test_store_delete_forgets_the_name_and_keeps_the_log(store: Store) -> None:
     """A deleted machine is gone now and there as of before."""
     kept = store.load("m", "", BASE)
@@ -191,7 +209,7 @@ def test_store_agrees_with_a_plain_dictionary(moves: list[tuple[int, int]]) -> N
 
 def test_store_says_what_is_wrong_with_its_address(tmp_path: Path) -> None:
     """An address that cannot be opened is one clear error."""
-    for url in ("nonsense", "oracle+nothing://x"):
+    for url in ("oracle+nothing://x", "sqlite+odd://"):
         with pytest.raises(AddressError, match="cannot open"):
             Store(url)
     with pytest.raises(StoreError, match="the database refused"):
