@@ -59,11 +59,16 @@ class Assumption:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What an engine may spend: seconds as a fuse, conflicts and steps for determinism."""
+    """What an engine may spend: seconds as a fuse, conflicts and steps for determinism.
+
+    `begun` is the monotonic time from which the seconds count, where that was before the engine was
+    called: a command counts its own start-up.
+    """
 
     seconds: float = 10.0
     seed: int = 0
     conflicts: int = 20_000
+    begun: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

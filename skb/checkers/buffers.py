@@ -8,11 +8,11 @@ that it also judges `optimal` and `infeasible`; else it tries every single move.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import product
+from itertools import pairwise, product
 from math import ceil, isclose, prod
 from typing import Any
 
@@ -28,6 +28,25 @@ HEADER_BYTES = 64
 TRY_ALL = 2000
 # prices are sums of whole picoseconds; what floats lose is far below this
 TOLERANCE = 1e-9
+
+
+UNIT = "ns/s"
+_NUMBER = (int, float)
+_ALTERNATIVE: Mapping[str, tuple[type, ...]] = {
+    "numa_node": (int,),
+    "value": _NUMBER,
+    "unit": (str,),
+}
+_FLIP: Mapping[str, tuple[type, ...]] = {"touched": _NUMBER, "from": (int,), "to": (int,)}
+_ROW: Mapping[str, tuple[type, ...]] = {
+    **_ALTERNATIVE,
+    "near": (str,),
+    "touched": _NUMBER,
+    "forwarded": (bool,),
+    "crossover": (int, float, type(None)),
+    "flips": (list, tuple),
+    "alternatives": (list, tuple),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +74,7 @@ def check(machine: Machine, decision: Decision) -> list[str]:
     names = {flow.name for flow in judge.flows}
     wrong = [f"flow {name} is missing" for name in sorted(names - set(rows))]
     wrong += [f"flow {name} was not asked for" for name in sorted(set(rows) - names)]
+    wrong += [text for name in sorted(names & set(rows)) for text in _shape(name, rows[name])]
     if wrong:
         return wrong
     nodes = [int(rows[flow.name]["numa_node"]) for flow in judge.flows]
@@ -64,6 +84,27 @@ def check(machine: Machine, decision: Decision) -> list[str]:
         return wrong
     wrong += [f"{name} is exceeded" for name in judge.exceeded(nodes)]
     return wrong + judge.objective(decision, nodes) + judge.better(decision, nodes)
+
+
+def _shape(name: str, row: Any) -> list[str]:
+    """Return what a row of a flow lacks, in words, so that the rest may read it."""
+    wrong = _lacks(f"flow {name}", row, _ROW)
+    if wrong:
+        return wrong
+    for key, wanted in (("alternatives", _ALTERNATIVE), ("flips", _FLIP)):
+        for position, entry in enumerate(row[key]):
+            wrong += _lacks(f"flow {name}: {key}[{position}]", entry, wanted)
+    return wrong
+
+
+def _lacks(what: str, entry: Any, wanted: Mapping[str, tuple[type, ...]]) -> list[str]:
+    if not isinstance(entry, Mapping):
+        return [f"{what} is not a table"]
+    wrong = [f"{what} has no {key}" for key in wanted if key not in entry]
+    for key, types in wanted.items():
+        if key in entry and type(entry[key]) not in types:
+            wrong.append(f"{what}: {key} is {entry[key]!r}")
+    return wrong
 
 
 class _Judge:
@@ -187,7 +228,7 @@ class _Judge:
     def price(self, flow: _Flow, node: int) -> Fraction:
         return sum(self.terms(flow, node), Fraction(0))
 
-    def _load(self, flow: _Flow, node: int) -> dict[str, int]:
+    def _load(self, flow: _Flow, node: int) -> dict[str, Fraction]:
         bytes_s = flow.rate * flow.packet
         touched, again = bytes_s * flow.touched, bytes_s if flow.forwarded else Fraction(0)
         to_memory, to_device = (again, bytes_s) if flow.outgoing else (bytes_s, again)
@@ -203,14 +244,15 @@ class _Judge:
         for start, end, rate in ends:
             for a, b in self.rates.route(start, end):
                 rates[f"{a} to {b}"] += rate
-        return {f"ring numa:{node}": flow.ring, **{key: ceil(r) for key, r in rates.items()}}
+        return {f"ring numa:{node}": Fraction(flow.ring), **rates}
 
     def exceeded(self, nodes: Sequence[int]) -> list[str]:
         """Return what an assignment overloads."""
-        sums: Counter[str] = Counter()
+        sums: dict[str, Fraction] = defaultdict(Fraction)
         for flow, node in zip(self.flows, nodes, strict=True):
-            sums.update(self._loads[flow.name, node])
-        return sorted({what for what, key, most in self.limits if sums[key] > most})
+            for key, amount in self._loads[flow.name, node].items():
+                sums[key] += amount
+        return sorted({what for what, key, most in self.limits if sums.get(key, 0) > most})
 
     # -------------------------------------------------------------- one flow
     def flow(self, flow: _Flow, row: Mapping[str, Any]) -> list[str]:
@@ -224,6 +266,10 @@ class _Judge:
             wrong.append(f"numa:{node} is near {self._near(flow, node)}, not {row['near']}")
         if not isclose(row["touched"], flow.touched, abs_tol=TOLERANCE):
             wrong.append(f"touches {float(flow.touched)}, not {row['touched']}")
+        if row["forwarded"] != flow.forwarded:
+            wrong.append(f"has forwarded {flow.forwarded}, not {row['forwarded']}")
+        units = {row["unit"], *(a["unit"] for a in row["alternatives"])}
+        wrong += [f"its unit is {UNIT}, not {unit}" for unit in sorted(units - {UNIT})]
         own = [n for n in flow.allowed if not self._alone_exceeds(flow, n)]
         prices = {int(a["numa_node"]): a["value"] for a in row["alternatives"]}
         if sorted(prices) != sorted(own) or len(row["alternatives"]) != len(own):
@@ -231,7 +277,8 @@ class _Judge:
         for n in own:
             if not isclose(prices[n], self.price(flow, n), rel_tol=TOLERANCE):
                 wrong.append(f"costs {float(self.price(flow, n))} at numa:{n}, not {prices[n]}")
-        return wrong + self._crossover(flow, own, row["crossover"])
+        wrong += self._crossover(flow, own, row["crossover"])
+        return wrong + self._flips(flow, own, row)
 
     def _near(self, flow: _Flow, node: int) -> str:
         if node in self.machine.numa_of(flow.device):
@@ -272,6 +319,33 @@ class _Judge:
         )
         return [] if meets else [f"does not flip at {crossover}"]
 
+    def _flips(self, flow: _Flow, own: Sequence[int], row: Mapping[str, Any]) -> list[str]:
+        """Walk along the flips: each piece between two is the lower envelope of all lines."""
+        lines = {n: self._packets[flow.name, n] for n in own}
+
+        def at(node: int, share: float) -> float:
+            dma, forward, whole = lines[node]
+            return dma + forward + whole * share
+
+        flips = row["flips"]
+        first = flips[0]["touched"] if flips else None
+        if row["crossover"] != first:
+            return [f"its first flip is at {first}, not at its crossover {row['crossover']}"]
+        if unknown := {f[end] for f in flips for end in ("from", "to")} - set(own):
+            return [f"flips to or from nodes that it may not use: {sorted(unknown)}"]
+        if any(a["to"] != b["from"] for a, b in pairwise(flips)):
+            return ["its flips do not follow one another"]
+        corners = [0.0, *(f["touched"] for f in flips), 1.0]
+        if any(a > b for a, b in pairwise(corners)):
+            return ["its flips are not in order between 0 and 1"]
+        pieces = [f["from"] for f in flips] + [f["to"] for f in flips[-1:]]
+        for node, (start, end) in zip(pieces, pairwise(corners), strict=bool(flips)):
+            for share in (start, end):
+                best = min(at(n, share) for n in own)
+                if not isclose(at(node, share), best, rel_tol=TOLERANCE):
+                    return [f"flips wrongly: numa:{node} is not the best at {share}"]
+        return []
+
     # -------------------------------------------------------------- the whole
     def objective(self, decision: Decision, nodes: Sequence[int]) -> list[str]:
         parts = [self.terms(flow, node) for flow, node in zip(self.flows, nodes, strict=True)]
@@ -283,6 +357,11 @@ class _Judge:
             for term, value in sums.items()
             if not isclose(given.get(term, -1), value, rel_tol=TOLERANCE)
         ]
+        wrong += [f"the term {term} was not asked for" for term in sorted(set(given) - set(sums))]
+        if len(decision.costs) != len(given):
+            wrong.append("a cost term stands twice")
+        units = {decision.objective.unit, *(cost.unit for cost in decision.costs)}
+        wrong += [f"the unit is {UNIT}, not {unit}" for unit in sorted(units - {UNIT})]
         total, value, bound = sum(sums.values()), decision.objective.value, decision.bound
         if value is None or not isclose(value, total, rel_tol=TOLERANCE):
             wrong.append(f"the objective is {float(total)}, not {value} ns/s")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -100,7 +101,8 @@ def ask(
     knowledge = KnowledgeBase.open(db)
     machine = knowledge.machine(m)
     ref = str(Path(m).resolve()) if knowledge.is_path(m) else m
-    spent = Limits(seconds=limit, seed=seed)
+    # a process that has only just begun has run for about its processor time
+    spent = Limits(seconds=limit, seed=seed, begun=time.monotonic() - time.process_time())
     try:
         decision = knowledge.ask(question, machine, raw, spent, ref=ref, store=False)
     except RequestError:
@@ -129,10 +131,14 @@ def _keep(knowledge: Any, decision: Any) -> None:
     """Store the decision; an answer is given even where the database cannot be written."""
     from skb.errors import StoreError
 
-    try:
-        knowledge.keep(decision)
-    except StoreError as fault:
-        say(f"warning: the decision is not stored: {fault}")
+    reason = knowledge.without_store
+    if not reason:
+        try:
+            knowledge.keep(decision)
+        except StoreError as fault:
+            reason = str(fault)
+    if reason:
+        say(f"warning: the decision is not stored: {reason}")
 
 
 def why(

@@ -78,13 +78,13 @@ class Answers:
     messages: tuple[str, ...] = ()
 
 
-def ask(work: Work, limit_s: float) -> Answers:
-    """Return the answer sets of a user's rules.
+def ask(work: Work, limit_s: float, spent_s: float = 0.0) -> Answers:
+    """Return the answer sets of a user's rules; `spent_s` of the limit are gone already.
 
     Raises `RulesError` for rules that are refused, `LimitError` where time, memory or output ran
     out before the first answer set. The child is gone when this returns.
     """
-    deadline = time.monotonic() + limit_s
+    deadline = time.monotonic() + max(0.1, limit_s - spent_s)
     vet_text(work.rules)
     data = msgspec.json.encode(replace(work, cpu_s=min(work.cpu_s, ceil(limit_s) + 1)))
     output, code = _run(data, deadline, work.output_bytes)

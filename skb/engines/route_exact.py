@@ -3,7 +3,7 @@
 T_A(u) is the least time in which a free informed node of class A informs u (a count for each
 class): T_A(u) = min over the next receiver's class B and its share w of u - e_B of max(send + tail
 + T_B(w), send + T'_A(u - w - e_B)), where T' is T after a first send, when LogP's gap takes the
-place of the send. With one class for each node this is the optimum (research: routing, section 9);
+place of the send. With one class for each node this is the optimum;
 with classes of interchangeable nodes too; with the least costs between classes it is a lower bound.
 """
 

@@ -8,38 +8,25 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
+from math import inf, nextafter
 from typing import Any
 
 from skb.bandwidth import Bandwidths
 from skb.checkers import buffers as checker
 from skb.costs import Costs
 from skb.decision import Assumption, Cost, Decision, Limits, Objective, Reason, Status
-from skb.engines.asp import Atom, Model, Outcome, Program, engine_name, minimal_core, rules_digest
-from skb.engines.buffers_greedy import Assignment, greedy, lower_bound
-from skb.engines.choices import Rule, choices
+from skb.engines.asp import rules_digest
 from skb.errors import RequestError
 from skb.machine import Machine
-from skb.questions.buffers_instance import Instance, atoms, build, near, scaled, unavailable
-from skb.questions.buffers_price import TERMS, flips, lines_in_flight, packet_costs, per_second
-from skb.questions.buffers_request import BuffersRequest, Flow, defaulted, read_buffers
+from skb.questions.buffers_assumed import assumptions
+from skb.questions.buffers_instance import Instance, build, near
+from skb.questions.buffers_price import TERMS, flips, packet_costs, per_second
+from skb.questions.buffers_request import BuffersRequest, defaulted, read_buffers
+from skb.questions.buffers_search import FILES, Found, own_nodes, search
 from skb.questions.question import Question, Raw
 
-FILES = tuple(f"buffers/{part}.lp" for part in ("define", "guess", "check", "optimise"))
 UNIT = "ns/s"
-EXACT_FLOWS = 60
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A node for each flow (None without one), a lower bound of the weights, and what proved it."""
-
-    nodes: list[int] | None
-    bound: int
-    proven: bool
-    engine: str
-    refused: tuple[Reason, ...] = ()
 
 
 def decide(machine: Machine, raw: Raw, limits: Limits) -> Decision:
@@ -47,11 +34,19 @@ def decide(machine: Machine, raw: Raw, limits: Limits) -> Decision:
     started = time.monotonic()
     flows, capacities = read_buffers(raw, machine)
     costs, rates = Costs(machine), Bandwidths(machine)
-    packets = [packet_costs(flow, costs, rates) for flow in flows]
+    # what only the crossover of flows that read nothing needs is kept apart
+    idle_costs, idle_rates = Costs(machine), Bandwidths(machine)
+    packets = [
+        packet_costs(
+            flow, costs, rates, *((costs, rates) if flow.touched else (idle_costs, idle_rates))
+        )
+        for flow in flows
+    ]
     instance = build(machine, flows, capacities, rates, packets)
-    model = Model(Program(FILES, tuple(atoms(instance))), seed=limits.seed)
-    found = _search(instance, model, limits)
-    assumed = (*costs.assumed, *rates.assumed, *_parallelism(flows), *defaulted(raw))
+    found = search(instance, limits)
+    used = (*costs.assumed, *rates.assumed)
+    idle = (*idle_costs.assumed, *idle_rates.assumed)
+    assumed = (*assumptions(instance, used, idle), *defaulted(raw))
     provenance = {
         "facts": machine.digest,
         "rules": rules_digest(FILES),
@@ -63,105 +58,10 @@ def decide(machine: Machine, raw: Raw, limits: Limits) -> Decision:
     return decision.stamped(seconds=round(time.monotonic() - started, 6))
 
 
-def _parallelism(flows: Sequence[Flow]) -> tuple[Assumption, ...]:
-    if all(flow.consumer is None for flow in flows):
-        return ()
-    why = "nobody measured it; line-fill buffers of common cores"
-    return (Assumption(f"lines in flight per core = {lines_in_flight()}", why),)
-
-
-# ------------------------------------------------------------------ search
-def _search(instance: Instance, model: Model, limits: Limits) -> _Found:
-    acts: list[Atom] = [("act", (name,)) for name in sorted(instance.reasons)]
-    if len(instance.flows) <= EXACT_FLOWS:
-        outcome = model.solve([(act, True) for act in acts], limits)
-        if outcome.satisfiable is False:
-            return _refused(instance, model, acts, outcome, limits)
-        if outcome.satisfiable and outcome.proven:
-            nodes = _nodes(instance, outcome)
-            return _Found(nodes, outcome.cost[0], True, engine_name())
-        return _greedy(instance, model, acts, limits, outcome)
-    return _greedy(instance, model, acts, limits, None)
-
-
-def _nodes(instance: Instance, outcome: Outcome) -> list[int]:
-    at = {str(args[0]): int(str(args[1])) for name, args in outcome.atoms if name == "buffer"}
-    return [at[flow.name] for flow in instance.flows]
-
-
-def _refused(
-    instance: Instance, model: Model, acts: Sequence[Atom], outcome: Outcome, limits: Limits
-) -> _Found:
-    core, exact = minimal_core(model, acts, limits, first=outcome.core)
-    reasons = [instance.reasons[str(args[0])] for _, args in core]
-    if not exact:
-        reasons.append(Reason("limit", "the set may not be minimal: the limit was reached"))
-    return _Found(None, 0, True, engine_name(), tuple(reasons))
-
-
-def _greedy(
-    instance: Instance, model: Model, acts: Sequence[Atom], limits: Limits, outcome: Outcome | None
-) -> _Found:
-    """Choose by regret greedy, let the rules confirm the choice, and bound it by Lagrange."""
-    problem = _assignment(instance)
-    candidates = [] if outcome is None or not outcome.atoms else [_nodes(instance, outcome)]
-    if all(problem.prices) and (nodes := greedy(problem)) is not None:
-        chosen = [
-            (("buffer", (flow.name, node)), True)
-            for flow, node in zip(instance.flows, nodes, strict=True)
-        ]
-        kept = [(act, True) for act in acts]
-        if model.solve([*kept, *chosen], limits, models=1).satisfiable:
-            candidates.append(nodes)
-    if not candidates:
-        outcome = model.solve([(act, True) for act in acts], limits, models=1)
-        if outcome.satisfiable is False:
-            return _refused(instance, model, acts, outcome, limits)
-        if outcome.satisfiable is None:
-            return _Found(None, 0, False, engine_name())
-        candidates.append(_nodes(instance, outcome))
-    best = min(candidates, key=lambda nodes: (_weight(instance, nodes), nodes))
-    value = _weight(instance, best)
-    bound = max([lower_bound(problem, value), *(outcome.bound[:1] if outcome else ())])
-    return _Found(best, bound, bound >= value, f"regret greedy, {engine_name()}")
-
-
-def _weight(instance: Instance, nodes: Sequence[int]) -> int:
-    return sum(row[node] for row, node in zip(instance.weights, nodes, strict=True))
-
-
-def _assignment(instance: Instance) -> Assignment:
-    uses, limits = scaled(instance)
-    rows = [
-        {node: row[node] for node in _own_nodes(instance, index)}
-        for index, row in enumerate(instance.weights)
-    ]
-    return Assignment(rows, uses, limits)
-
-
-def _own_nodes(instance: Instance, index: int) -> list[int]:
-    """Return the nodes that a flow may use under its own constraints, others left aside."""
-    flow, machine = instance.flows[index], instance.machine
-    limits = instance.tightest
-
-    def fits(node: int) -> bool:
-        amounts = instance.uses[index][node].items()
-        return all(amount <= limits.get(resource, amount) for resource, amount in amounts)
-
-    rules: list[Rule] = [
-        (lambda node: not unavailable(machine, node), ["node"]),
-        (lambda node: not flow.only or node in flow.only, ["node"]),
-        (lambda node: node not in flow.never, ["node"]),
-        (fits, ["node"]),
-    ]
-    found = choices({"node": machine.numa}, rules)
-    return sorted(int(str(choice["node"])) for choice in found)
-
-
 # ------------------------------------------------------------------ answer
 def _answer(
     instance: Instance,
-    found: _Found,
+    found: Found,
     request: dict[str, Any],
     assumed: tuple[Assumption, ...],
     provenance: dict[str, Any],
@@ -174,6 +74,8 @@ def _answer(
     status = Status.INFEASIBLE if found.refused else Status.UNKNOWN
     if price is not None:
         status = Status.OPTIMAL if bound == price else Status.FEASIBLE
+        if bound < price and float(bound) >= float(price):
+            bound = Fraction(nextafter(float(price), -inf))
     return Decision(
         question="buffers",
         machine=instance.machine.name,
@@ -198,7 +100,7 @@ def _total(instance: Instance, nodes: Sequence[int]) -> Fraction:
 def _flows(instance: Instance, nodes: Sequence[int]) -> dict[str, Any]:
     rows = {}
     for index, (flow, node) in enumerate(zip(instance.flows, nodes, strict=True)):
-        own = _own_nodes(instance, index)
+        own = own_nodes(instance, index)
         corners = flips({n: instance.costs[index][n] for n in own})
         prices = sorted((instance.price(index, n), n) for n in own)
         rows[flow.name] = {
@@ -229,10 +131,7 @@ def _terms(instance: Instance, nodes: Sequence[int]) -> tuple[Cost, ...]:
 
 def _binding(instance: Instance, nodes: Sequence[int]) -> tuple[Reason, ...]:
     """Return, for each flow that is not at its cheapest node, the constraints that keep it away."""
-    used: dict[str, int] = {}
-    for row, node in zip(instance.uses, nodes, strict=True):
-        for resource, amount in row[node].items():
-            used[resource] = used.get(resource, 0) + amount
+    used = instance.used(nodes)
     found: dict[str, Reason] = {}
     for index, node in enumerate(nodes):
         weights = instance.weights[index]
@@ -243,7 +142,7 @@ def _binding(instance: Instance, nodes: Sequence[int]) -> tuple[Reason, ...]:
 
 
 def _keeps_away(
-    instance: Instance, index: int, node: int, cheaper: int, used: Mapping[str, int]
+    instance: Instance, index: int, node: int, cheaper: int, used: Mapping[str, Fraction]
 ) -> list[Reason]:
     flow, reasons = instance.flows[index], instance.reasons
     now, then = instance.uses[index][node], instance.uses[index][cheaper]

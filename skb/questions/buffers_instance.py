@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import gcd
+from math import gcd, lcm
 
 from skb.bandwidth import Bandwidths
 from skb.decision import Reason
@@ -24,31 +24,34 @@ class Limit:
 
     id: str
     resource: str
-    limit: int
+    limit: Fraction
 
 
 @dataclass(slots=True)
 class Instance:
     """Everything about one request: prices, uses, limits, and the words of each constraint.
 
-    `costs[f][n]` is the packet cost of flow f at node n; `uses[f][n]` its whole amounts by resource
+    `costs[f][n]` is the packet cost of flow f at node n; `uses[f][n]` its exact amounts by resource
     (bytes of memory, bytes per second); `weights[f][n]` the price above the flow's cheapest node in
     units of `unit` ns/s, rounded down, so that a bound in weights bounds the price; `exact` says
-    that nothing was rounded; `tightest` is the smallest limit of each resource that can bind;
-    `steps` is what one scaled amount of a resource stands for.
+    that no weight was rounded; `tightest` is the smallest limit of each resource that can bind;
+    `stated` names the resources with a limit; `fine` is an exact common divisor of a resource's
+    amounts, `steps` the same or, where 31 bits are too few for it, a coarser one.
     """
 
     machine: Machine
     flows: tuple[Flow, ...]
     costs: list[dict[int, PacketCost]]
-    uses: list[dict[int, dict[str, int]]]
+    uses: list[dict[int, dict[str, Fraction]]]
     limits: list[Limit]
     reasons: dict[str, Reason]
     unit: Fraction = Fraction(1)
     exact: bool = True
     weights: list[dict[int, int]] = field(default_factory=list)
-    tightest: dict[str, int] = field(default_factory=dict)
-    steps: dict[str, int] = field(default_factory=dict)
+    tightest: dict[str, Fraction] = field(default_factory=dict)
+    fine: dict[str, Fraction] = field(default_factory=dict)
+    steps: dict[str, Fraction] = field(default_factory=dict)
+    stated: frozenset[str] = frozenset()
     warnings: list[str] = field(default_factory=list)
 
     def price(self, flow: int, node: int) -> Fraction:
@@ -62,6 +65,24 @@ class Instance:
         return sum(
             (min(self.price(f, n) for n in row) for f, row in enumerate(self.costs)), Fraction(0)
         )
+
+    @property
+    def relaxed(self) -> bool:
+        """Whether some amounts do not fit 31 bits, so that the rules see a relaxed instance."""
+        return self.steps != self.fine
+
+    def exceeded(self, nodes: Sequence[int]) -> list[Limit]:
+        """Return the limits that an assignment breaks, in exact arithmetic."""
+        used = self.used(nodes)
+        return [one for one in self.limits if used.get(one.resource, Fraction(0)) > one.limit]
+
+    def used(self, nodes: Sequence[int]) -> dict[str, Fraction]:
+        """Return what an assignment takes of each resource."""
+        sums: dict[str, Fraction] = defaultdict(Fraction)
+        for row, node in zip(self.uses, nodes, strict=True):
+            for resource, amount in row[node].items():
+                sums[resource] += amount
+        return sums
 
 
 def unavailable(machine: Machine, node: int) -> str:
@@ -96,11 +117,13 @@ def build(
     uses = [{node: ways.uses(flow, node) for node in machine.numa} for flow in flows]
     limits, reasons = _limits(rates, capacities)
     instance = Instance(machine, flows, packets, uses, limits, reasons)
+    instance.stated = frozenset(limit.resource for limit in limits)
     instance.limits = [limit for limit in limits if _can_bind(instance, limit)]
     for limit in instance.limits:
         least = instance.tightest.get(limit.resource, limit.limit)
         instance.tightest[limit.resource] = min(limit.limit, least)
-    instance.steps = {resource: _step(instance, resource) for resource in instance.tightest}
+    for resource in instance.tightest:
+        _set_steps(instance, resource)
     _weigh(instance)
     return instance
 
@@ -112,7 +135,7 @@ class _Ways:
         self._rates = rates
         self._limited = limited
 
-    def uses(self, flow: Flow, node: int) -> dict[str, int]:
+    def uses(self, flow: Flow, node: int) -> dict[str, Fraction]:
         whole = flow.packets_per_s * flow.packet_bytes
         read, again = whole * flow.touched, whole * flow.forwarded
         into, out = (whole, again) if flow.direction == "rx" else (again, whole)
@@ -127,8 +150,8 @@ class _Ways:
         if flow.consumer is not None:
             ends = (name, f"pu:{flow.consumer}")
             self._links(load, *(ends if flow.direction == "rx" else ends[::-1]), read)
-        amounts = {resource: -(-value // 1) for resource, value in load.items() if value}
-        return {f"memory {name}": flow.ring_bytes, **amounts}
+        amounts = {resource: value for resource, value in load.items() if value}
+        return {f"memory {name}": Fraction(flow.ring_bytes), **amounts}
 
     def shared_by(self, device: str) -> list[str]:
         """Return the PCI links above a device that state a speed, and what the user limits."""
@@ -148,7 +171,7 @@ def _limits(
     limits: list[Limit] = []
     reasons: dict[str, Reason] = {}
 
-    def add(name: str, text: str, items: tuple[str, ...], limit: int, *resources: str) -> None:
+    def add(name: str, text: str, items: tuple[str, ...], limit: Fraction, *resources: str) -> None:
         reasons[name] = Reason(name, text, items)
         limits.extend(Limit(name, resource, limit) for resource in resources)
 
@@ -157,28 +180,29 @@ def _limits(
         wanted = [f"{one.of} {one.object}"] if one.object.startswith("numa:") else shared
         add(f"capacity:{number}", one.text, (one.object,), one.limit, *wanted)
     for fact in machine.facts_of("memory_size"):
-        name, size = str(fact.args[0]), int(str(fact.args[1]))
+        name, size = str(fact.args[0]), Fraction(str(fact.args[1]))
         add(f"memory:{name}", f"{name} has {size} bytes", (name,), size, f"memory {name}")
     for node in machine.numa:
         rate = rates.stated_node_mib_s(node)
         if rate is not None:
             name, text = f"numa:{node}", f"the memory of numa:{node} gives {rate:g} MiB/s"
-            add(f"bandwidth:{name}", text, (name,), int(rate * 2**20), f"bandwidth {name}")
+            add(f"bandwidth:{name}", text, (name,), Fraction(rate) * 2**20, f"bandwidth {name}")
     for fact in machine.facts_of("link_bandwidth"):
-        a, b, rate = str(fact.args[0]), str(fact.args[1]), float(str(fact.args[2]))
-        text = f"the link from {a} to {b} carries {rate:g} MiB/s"
-        add(f"link:{a}>{b}", text, (a, b), int(rate * 2**20), f"link {a} {b}")
+        a, b, most = str(fact.args[0]), str(fact.args[1]), Fraction(str(fact.args[2]))
+        text = f"the link from {a} to {b} carries {float(most):g} MiB/s"
+        add(f"link:{a}>{b}", text, (a, b), most * 2**20, f"link {a} {b}")
     for fact in machine.facts_of("pci_link_speed"):
-        at, speed = str(fact.args[0]), float(str(fact.args[1]))
+        at, speed = str(fact.args[0]), Fraction(str(fact.args[1]))
         if speed:
-            text = f"the PCI link of {at} carries {speed:g} GB/s in each direction"
-            add(f"pci:{at}", text, (at,), int(speed * 10**9), f"in {at}", f"out {at}")
+            text = f"the PCI link of {at} carries {float(speed):g} GB/s in each direction"
+            add(f"pci:{at}", text, (at,), speed * 10**9, f"in {at}", f"out {at}")
     return limits, reasons
 
 
 def _can_bind(instance: Instance, limit: Limit) -> bool:
     most = sum(
-        max(amounts.get(limit.resource, 0) for amounts in row.values()) for row in instance.uses
+        (max(amounts.get(limit.resource, Fraction(0)) for amounts in row.values()))
+        for row in instance.uses
     )
     return most > limit.limit
 
@@ -201,8 +225,11 @@ def _weigh(instance: Instance) -> None:
     instance.weights = [{n: int(v / instance.unit) for n, v in row.items()} for row in extra]
 
 
-def atoms(instance: Instance) -> list[Atom]:
-    """Return the atoms of `rules/buffers/define.lp`; reasons are completed and pruned."""
+def atoms(instance: Instance, *, up: bool = False) -> list[Atom]:
+    """Return the atoms of `rules/buffers/define.lp`; reasons are completed and pruned.
+
+    Amounts beyond 31 bits are rounded down, with `up` rounded up.
+    """
     found: list[Atom] = [("node", (node,)) for node in instance.machine.numa]
     reasons = instance.reasons
     for node in instance.machine.numa:
@@ -212,7 +239,7 @@ def atoms(instance: Instance) -> list[Atom]:
             found.append(("unavailable", (name, node)))
     for index, flow in enumerate(instance.flows):
         found += _flow_atoms(instance, index, flow)
-    found += _capacity_atoms(instance)
+    found += _capacity_atoms(instance, up=up)
     used = {args[0] for name, args in found if name in _NAMED}
     for name in [name for name in reasons if name not in used]:
         del reasons[name]
@@ -257,38 +284,51 @@ def _flow_atoms(instance: Instance, index: int, flow: Flow) -> list[Atom]:
 _WISH: Mapping[str, int] = {"device": 0, "core": 1, "other": 2}
 
 
-def scaled(instance: Instance) -> tuple[list[dict[int, dict[str, int]]], dict[str, int]]:
-    """Return uses and limits of the resources that can bind, in whole numbers that fit clingo."""
-    tightest = instance.tightest
-    uses: list[dict[int, dict[str, int]]] = [{n: {} for n in row} for row in instance.uses]
+Amounts = list[dict[int, dict[str, int]]]
+
+
+def scaled(
+    instance: Instance, steps: Mapping[str, Fraction], *, up: bool = False
+) -> tuple[Amounts, dict[str, int]]:
+    """Return uses and limits of the resources that can bind, in whole multiples of the steps.
+
+    Uses are rounded down, so whatever fits truly fits here: uses are whole, so rounding a limit
+    down refuses nothing more. With `up`, uses are rounded up: whatever fits here fits truly.
+    """
+    uses: Amounts = [{n: {} for n in row} for row in instance.uses]
     limits = {}
-    for resource in sorted(tightest):
-        step = instance.steps[resource]
-        limits[resource] = tightest[resource] // step
+    for resource in sorted(instance.tightest):
+        step = steps[resource]
+        limits[resource] = instance.tightest[resource] // step
         for row, out in zip(instance.uses, uses, strict=True):
             for node, amounts in row.items():
-                if amount := amounts.get(resource, 0):
-                    out[node][resource] = -(-amount // step)
+                amount = amounts.get(resource, Fraction(0))
+                if whole := -(-amount // step) if up else amount // step:
+                    out[node][resource] = whole
     return uses, limits
 
 
-def _step(instance: Instance, resource: str) -> int:
-    """Return the divisor of a resource's amounts.
+def _set_steps(instance: Instance, resource: str) -> None:
+    """Set what one whole amount of a resource stands for: exactly, and so that it fits 31 bits.
 
-    Dividing by the greatest common divisor changes nothing; where 31 bits are still too few,
-    amounts are rounded up and limits down, which is safe, and said in the warnings.
+    The greatest common divisor of all amounts changes nothing; where 31 bits are too few for it,
+    the step is coarser, and what is decided with it is a relaxed instance.
     """
-    rows = [[amounts.get(resource, 0) for amounts in row.values()] for row in instance.uses]
-    step = gcd(*(amount for row in rows for amount in row)) or 1
-    total = sum(max(row) for row in rows)
-    if total // step <= INTEGER_MAX // 2:
-        return step
-    instance.warnings.append(f"amounts of {resource} were rounded up to fit 31 bits")
-    return -(-total // (INTEGER_MAX // 2))
+    rows = [[row.get(resource, Fraction(0)) for row in at.values()] for at in instance.uses]
+    scale = lcm(*(amount.denominator for row in rows for amount in row))
+    whole = gcd(*(int(amount * scale) for row in rows for amount in row)) or 1
+    instance.fine[resource] = instance.steps[resource] = Fraction(whole, scale)
+    total = sum((max(row) for row in rows), Fraction(0))
+    if total / instance.fine[resource] > INTEGER_MAX // 2:
+        instance.steps[resource] = total / (INTEGER_MAX // 2)
+        instance.warnings.append(
+            f"amounts of {resource} are too fine for 31 bits: bound and refusal come from a"
+            " relaxed instance, the answer itself was checked with the exact amounts"
+        )
 
 
-def _capacity_atoms(instance: Instance) -> list[Atom]:
-    uses, _ = scaled(instance)
+def _capacity_atoms(instance: Instance, *, up: bool) -> list[Atom]:
+    uses, _ = scaled(instance, instance.steps, up=up)
     found: list[Atom] = [
         ("uses", (flow.name, node, resource, amount))
         for flow, row in zip(instance.flows, uses, strict=True)
@@ -297,5 +337,5 @@ def _capacity_atoms(instance: Instance) -> list[Atom]:
     ]
     for limit in instance.limits:
         value = limit.limit // instance.steps[limit.resource]
-        found.append(("capacity", (limit.id, limit.resource, min(value, INTEGER_MAX))))
+        found.append(("capacity", (limit.id, limit.resource, value)))
     return found

@@ -63,8 +63,10 @@ class Flip:
     after: int
 
 
-def packet_costs(flow: Flow, costs: Costs, rates: Bandwidths) -> dict[int, PacketCost]:
-    """Return what a packet of the flow costs at every NUMA node."""
+def packet_costs(
+    flow: Flow, costs: Costs, rates: Bandwidths, read_costs: Costs, read_rates: Bandwidths
+) -> dict[int, PacketCost]:
+    """Return what a packet of the flow costs at every NUMA node; reads by the latter two."""
     size = rates.line_bytes()
     lines = -(-flow.packet_bytes // size)
     found = {}
@@ -73,8 +75,8 @@ def packet_costs(flow: Flow, costs: Costs, rates: Bandwidths) -> dict[int, Packe
         dma = costs.dma_ps(flow.device, node) + round(transfer)
         line = Fraction(0)
         if flow.consumer is not None:
-            latency = Fraction(costs.memory_ps(flow.consumer, node), lines_in_flight())
-            line = max(latency, _line_ps(size, rates.memory_mib_s(flow.consumer, node)))
+            latency = Fraction(read_costs.memory_ps(flow.consumer, node), lines_in_flight())
+            line = max(latency, _line_ps(size, read_rates.memory_mib_s(flow.consumer, node)))
         found[node] = PacketCost(dma, dma if flow.forwarded else 0, round(lines * line))
     return found
 

@@ -79,7 +79,7 @@ class Capacity:
 
     object: str
     of: str
-    limit: int
+    limit: Fraction
     text: str
 
 
@@ -208,9 +208,9 @@ def _capacity(entry: CapacityRequest, machine: Machine, place: str) -> list[Capa
     found = []
     if entry.bytes is not None:
         text = f"{name} gives at most {entry.bytes} bytes to rings"
-        found.append(Capacity(name, "memory", entry.bytes, text))
+        found.append(Capacity(name, "memory", Fraction(entry.bytes), text))
     if entry.mib_s is not None:
-        limit = int(Fraction(str(entry.mib_s)) * 2**20)
+        limit = Fraction(str(entry.mib_s)) * 2**20
         text = f"{name} carries at most {entry.mib_s:g} MiB/s"
         found.append(Capacity(name, "bandwidth", limit, text))
     return found

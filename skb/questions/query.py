@@ -59,7 +59,8 @@ def decide(machine: Machine, raw: Raw, limits: Limits) -> Decision:
     limit_s = _limit(request, limits)
     costs = Costs(machine)
     work, warnings = _work(machine, request, costs, limits.seed)
-    answers = ask(work, limit_s)
+    begun = started if limits.begun is None else min(started, limits.begun)
+    answers = ask(work, limit_s, time.monotonic() - begun)
     provenance = {
         "facts": machine.digest,
         "rules": rules_digest((PRELUDE,)),

@@ -26,9 +26,10 @@ from skb.questions.route_request import RouteRequest, Wanted, read
 from skb.questions.route_trees import classic_trees
 
 CLASSIC_ROOTS = 64
-FULL_EFFORT_SIZE = 48
-CLASSIC_WORK = 64_000
 """With a free root, the classic trees are priced from at most so many roots."""
+CLASSIC_WORK = 64_000
+FULL_EFFORT_SIZE = 32
+"""Up to so many members the whole effort is spent; above, what keeps a first answer quick."""
 DEFAULT_CONFLICTS = 20_000
 MOST_SECONDS = 600.0
 LEVELS = ("core", "l2", "l3", "die", "numa", "package")

@@ -43,6 +43,26 @@ def _without(name: str) -> Callable[[Decision], Decision]:
     return apply
 
 
+def _whole(name: str, row: Any) -> Callable[[Decision], Decision]:
+    def apply(decision: Decision) -> Decision:
+        flows = {**decision.answer["flows"], name: row}
+        return replace(decision, answer={**decision.answer, "flows": flows})
+
+    return apply
+
+
+def _lacking(decision: Decision, key: str) -> Decision:
+    answer = deepcopy(decision.answer)
+    del answer["flows"]["sink"][key]
+    return replace(decision, answer=answer)
+
+
+def _flipped(decision: Decision, **changes: Any) -> Decision:
+    answer = deepcopy(decision.answer)
+    answer["flows"]["sink"]["flips"][-1].update(changes)
+    return replace(decision, answer=answer)
+
+
 def _cheaper_alternative(decision: Decision) -> Decision:
     answer = deepcopy(decision.answer)
     answer["flows"]["sink"]["alternatives"][3]["value"] *= 0.99
@@ -62,7 +82,8 @@ def _moved(decision: Decision) -> Decision:
     moved = decide(BOARD, forced, Limits())
     answer = deepcopy(moved.answer)
     answer["flows"]["sink"]["alternatives"] = decision.answer["flows"]["sink"]["alternatives"]
-    answer["flows"]["sink"]["crossover"] = decision.answer["flows"]["sink"]["crossover"]
+    for key in ("crossover", "flips"):
+        answer["flows"]["sink"][key] = decision.answer["flows"]["sink"][key]
     return replace(moved, answer=answer, request=decision.request)
 
 
@@ -75,6 +96,23 @@ MUTATIONS: dict[str, tuple[Callable[[Decision], Decision], str]] = {
     "wrong share": (_edit("sink", touched=0.5), "touches 1.0"),
     "crossover too early": (_edit("sink", crossover=0.2), "does not flip at 0.2"),
     "crossover too late": (_edit("sink", crossover=0.9), "does not keep its first node"),
+    "no node": (lambda d: _lacking(d, "numa_node"), "flow sink has no numa_node"),
+    "no flips": (lambda d: _lacking(d, "flips"), "flow sink has no flips"),
+    "node as text": (_edit("sink", numa_node="here"), "numa_node is 'here'"),
+    "row as text": (_whole("sink", "here"), "flow sink is not a table"),
+    "flip without end": (_edit("sink", flips=[{"touched": 0.5, "from": 0}]), "has no to"),
+    "lost flips": (_edit("sink", flips=[]), "its first flip is at None"),
+    "wrong flip": (lambda d: _flipped(d, to=3), "flips"),
+    "wrong forwarding": (_edit("sink", forwarded=True), "has forwarded False"),
+    "wrong unit of a flow": (_edit("sink", unit="ms"), "its unit is ns/s, not ms"),
+    "wrong unit of a term": (
+        lambda d: replace(d, costs=(replace(d.costs[0], unit="ms"), *d.costs[1:])),
+        "the unit is ns/s, not ms",
+    ),
+    "further term": (
+        lambda d: replace(d, costs=(*d.costs, Cost("tax", 1.0, "ns/s"))),
+        "the term tax was not asked for",
+    ),
     "no crossover": (_edit("sink", crossover=None), "none is given"),
     "cheap alternative": (_cheaper_alternative, "at numa:"),
     "lost alternative": (_fewer_alternatives, "its alternatives are"),

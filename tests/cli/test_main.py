@@ -135,6 +135,18 @@ def test_main_show_prints_the_contract(capsys: pytest.CaptureFixture[str]) -> No
     }
 
 
+def test_main_answers_without_a_home_that_can_be_written(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bundled machines need no database: the answer comes, and a warning that it is not kept."""
+    monkeypatch.delenv("SKB_DB")
+    monkeypatch.setenv("HOME", "/proc/nohome")
+    monkeypatch.setenv("XDG_DATA_HOME", "/proc/nohome")
+    code, out, err = run(capsys, "ask", "route", "tyan-s4985", "--members", "0,4", "--json")
+    assert (code, json.loads(out)["status"]) == (0, "optimal")
+    assert "the decision is not stored" in err
+
+
 def test_main_discover_finds_this_host(capsys: pytest.CaptureFixture[str]) -> None:
     """The live host has at least the PUs that this process may run on."""
     import os

@@ -322,3 +322,64 @@ def test_buffers_answer_in_a_second_on_many_pus() -> None:
     start = time.perf_counter()
     assert ask(machine, *flows).status is Status.OPTIMAL
     assert time.perf_counter() - start < 1
+
+
+def _large(rates: list[int]) -> tuple[list[dict[str, Any]], list[int]]:
+    """Return flows whose rings share no divisor and do not fit 31 bits, and the rings."""
+    rings = [2**36 + 2 * i + 1 for i in range(len(rates))]
+    flows = [
+        {"name": f"f{i}", "device": "nic", "ring_bytes": ring, "packets_per_s": rate}
+        for i, (ring, rate) in enumerate(zip(rings, rates, strict=True))
+    ]
+    return flows, rings
+
+
+@pytest.mark.parametrize("both", [False, True])
+def test_buffers_rings_beyond_31_bits_are_counted_to_the_byte(both: bool) -> None:
+    """The first eleven rings fill node 0 to the byte; the twelfth goes to the other node."""
+    machine = grown("package:2 numa:1 core:1 pu:1", extra=NIC)
+    flows, rings = _large([1000 - i for i in range(12)])
+    capacity = [{"object": "numa:0", "bytes": sum(rings[:11])}]
+    capacity += [{"object": "numa:1", "bytes": rings[11]}] * both
+    decision = ask(machine, *flows, capacity=capacity)
+    assert [row(decision, f"f{i}")["numa_node"] for i in range(12)] == [0] * 11 + [1]
+    assert decision.bound is not None
+    assert decision.objective.value is not None
+    assert decision.bound <= decision.objective.value
+    capacity[0]["bytes"] = sum(rings[:11]) - 1
+    less = ask(machine, *flows, capacity=capacity)
+    if both:
+        assert less.status in (Status.UNKNOWN, Status.INFEASIBLE)
+        return
+    assert [row(less, f"f{i}")["numa_node"] for i in range(12)].count(1) == 2
+    assert less.bound is not None
+    assert less.objective.value is not None
+    assert less.bound <= less.objective.value
+
+
+def test_buffers_rates_below_a_byte_are_summed_exactly() -> None:
+    """Ten flows of 0.1 bytes per second fit into two bytes per second, and not into 0.9."""
+    machine = grown("package:2 numa:1 core:1 pu:1", extra=NIC)
+    slow = {"device": "nic", "packet_bytes": 1, "packets_per_s": 0.1, "forward": False}
+    flows = [{"name": f"f{i}", "numa_node": 0, **slow} for i in range(10)]
+    for rate, status in ((2, Status.OPTIMAL), (1, Status.OPTIMAL), (0.9, Status.INFEASIBLE)):
+        capacity = [{"object": "numa:0", "mib_s": rate / 2**20}]
+        assert ask(machine, *flows, capacity=capacity).status is status
+
+
+def test_buffers_assume_only_what_the_answer_uses() -> None:
+    """Reads are assumed where someone reads; links and nodes without a stated limit are listed."""
+    machine = grown("package:2 numa:1 core:2 pu:1", extra=PAIR.replace("mib_s = 1000\n", ""))
+    pinned = flow(device="nic", consumer=3, pattern="forward", numa_node=0)
+    facts = " ".join(one.fact for one in ask(machine, pinned).assumed)
+    assert "lines in flight" not in facts
+    assert "memory_latency" not in facts
+    assert "memory for rings at numa:0 = unlimited" in facts
+    free = ask(machine, flow(device="nic", consumer=3, pattern="forward")).assumed
+    listed = {one.fact: one.because for one in free}
+    assert any("package:0 to package:1" in fact and "unlimited" in fact for fact in listed)
+    reads = [why for fact, why in listed.items() if "lines in flight" in fact]
+    assert all("only the crossover" in why for why in reads)
+    room = [{"object": f"numa:{n}", "bytes": 1 << 30} for n in (0, 1)]
+    capped = ask(machine, pinned, capacity=room).assumed
+    assert "memory for rings" not in " ".join(one.fact for one in capped)

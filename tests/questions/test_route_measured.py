@@ -1,4 +1,4 @@
-"""Routes on measured pair tables: near the best trees known (research: routing)."""
+"""Routes on measured pair tables: near the best trees known."""
 
 from __future__ import annotations
 
