@@ -7,7 +7,7 @@ what a placement costs by term; `check` compares both with what a decision claim
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from fractions import Fraction
 from itertools import combinations
@@ -75,10 +75,17 @@ def tasks_of(machine: Machine, request: Plain) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _names(value: Any) -> list[str]:
+def _names(machine: Machine, value: Any) -> list[str]:
     if value is None:
         return []
-    return [value] if isinstance(value, str) else list(value)
+    rows = [value] if isinstance(value, str) else value
+    return [_named(machine, row) for row in rows]
+
+
+def _named(machine: Machine, name: str) -> str:
+    """Return the object that a name stands for: `eth0` alone is the device of that name."""
+    device = f"device:{name}"
+    return device if machine.has(device) and not machine.has(name) else name
 
 
 def _wishes(value: Any) -> list[tuple[str, Any]]:
@@ -130,17 +137,20 @@ def _task_faults(
             found.append(f"{name}: {pus} are not {task['cores']} whole cores")
     elif len(pus) != (task.get("pus") or 1):
         found.append(f"{name}: {len(pus)} PUs instead of {task.get('pus') or 1}")
-    for key, names in (("at", _names(task.get("at"))), ("per", _names(task.get("device")))):
+    for key, names in (
+        ("at", _names(machine, task.get("at"))),
+        ("per", _names(machine, task.get("device"))),
+    ):
         local = set().union(*(machine.pus_of(at) for at in names))
         if names and not local.issuperset(pus):
             found.append(f"{name}: {sorted(set(pus) - local)} are not at {names} ({key})")
-    for at in _names(task.get("not_at")):
+    for at in _names(machine, task.get("not_at")):
         if machine.pus_of(at) & set(pus):
             found.append(f"{name}: runs at {at}, which not_at forbids")
     if request.get("allowed") is not None and not set(pus) <= set(request["allowed"]):
         found.append(f"{name}: uses PUs that are not allowed")
     for forced in request.get("forced", ()):
-        if forced["task"] == name and pus[0] not in machine.pus_of(forced["at"]):
+        if forced["task"] == name and pus[0] not in machine.pus_of(_named(machine, forced["at"])):
             found.append(f"{name}: does not start at {forced['at']}")
     for pu in pus:
         isa = machine.inherited("isa", f"pu:{pu}")
@@ -170,8 +180,8 @@ def _sharing_faults(machine: Machine, tasks: Mapping[str, Plain], answer: Plain)
 
 def _memory_faults(machine: Machine, tasks: Mapping[str, Plain], answer: Plain) -> list[str]:
     found = []
-    memory: Counter[int] = Counter()
-    bandwidth: Counter[int] = Counter()
+    memory: dict[int, Fraction] = defaultdict(Fraction)
+    bandwidth: dict[int, Fraction] = defaultdict(Fraction)
     for name, task in tasks.items():
         node = answer[name]["numa_node"]
         if node is None:
@@ -184,17 +194,19 @@ def _memory_faults(machine: Machine, tasks: Mapping[str, Plain], answer: Plain) 
         kind = machine.value("memory_kind", f"numa:{node}") or "dram"
         if task.get("memory_kind") is not None and kind != task["memory_kind"]:
             found.append(f"{name}: numa:{node} is {kind}, not {task['memory_kind']}")
-        memory[node] += -int(-(task.get("memory_mib") or 0) // 1)
-        bandwidth[node] += -int(-(task.get("bandwidth_mbps") or 0) // 1)
+        memory[node] += Fraction(str(task.get("memory_mib") or 0)) * 2**20
+        bandwidth[node] += Fraction(str(task.get("bandwidth_mbps") or 0)) * 10**6
         if not any(task.get(key) for key in ("memory_mib", "memory_kind", "bandwidth_mbps")):
             found += _nearest_fault(machine, name, answer[name]["pus"][0], node)
     for node, amount in memory.items():
         size = machine.number("memory_size", f"numa:{node}")
-        if size is not None and amount * 2**20 > size:
-            found.append(f"numa:{node} holds {amount} MiB, more than its {int(size) // 2**20}")
+        if size is not None and amount > Fraction(str(size)):
+            mib, most = float(amount / 2**20), float(size) / 2**20
+            found.append(f"numa:{node} holds {mib:.10g} MiB, more than its {most:.10g}")
     for node, amount in bandwidth.items():
         if amount > _bandwidth(machine, node):
-            found.append(f"numa:{node} delivers {amount} MB/s, more than it can")
+            mbps = float(amount / 10**6)
+            found.append(f"numa:{node} delivers {mbps:.10g} MB/s, more than it can")
     return found
 
 
@@ -206,18 +218,19 @@ def _nearest_fault(machine: Machine, name: str, pu: int, node: int) -> list[str]
     return []
 
 
-def _bandwidth(machine: Machine, node: int) -> float:
+def _bandwidth(machine: Machine, node: int) -> Fraction:
+    """Return the bytes per second that a node gives."""
     stated = [
-        float(str(fact.args[3]))
+        Fraction(str(fact.args[3]))
         for fact in machine.facts_of("memory_bandwidth")
         if fact.args[1] == f"numa:{node}" and fact.args[2] != "write"
     ]
-    mib_s = max(stated, default=float(defaults()["memory"]["local_bandwidth_mib_s"]))
-    return mib_s * 2**20 / 10**6
+    default = Fraction(str(defaults()["memory"]["local_bandwidth_mib_s"]))
+    return max(stated, default=default) * 2**20
 
 
 def _cache_faults(machine: Machine, tasks: Mapping[str, Plain], answer: Plain) -> list[str]:
-    used: dict[str, float] = defaultdict(float)
+    used: dict[str, Fraction] = defaultdict(Fraction)
     found = []
     for name, task in tasks.items():
         if not task.get("cache_mib"):
@@ -226,11 +239,11 @@ def _cache_faults(machine: Machine, tasks: Mapping[str, Plain], answer: Plain) -
         if cache is None:
             found.append(f"{name}: no cache of known size at its first PU")
         else:
-            used[cache] += task["cache_mib"] * 2**20
+            used[cache] += Fraction(str(task["cache_mib"])) * 2**20
     for cache, amount in used.items():
         size = machine.number("cache_size", cache) or 0
-        if amount > size:
-            found.append(f"{cache} holds {amount:g} bytes, more than its {size:g}")
+        if amount > Fraction(str(size)):
+            found.append(f"{cache} holds {float(amount):.10g} bytes, more than its {size:.10g}")
     return found
 
 
@@ -281,7 +294,8 @@ def price(machine: Machine, request: Plain, answer: Plain) -> dict[str, float]:
     """Return the price of an admissible answer by term, in ns/s.
 
     A task speaks, remembers and is near from its first PU; `spread` is one message per second from
-    there to each of its other PUs, `memory` one access per second to its node.
+    there to each of its other PUs, `memory` one access per second to its node where it asks for
+    memory.
     """
     costs = Costs(machine)
     total: dict[str, Fraction] = {
@@ -295,8 +309,11 @@ def price(machine: Machine, request: Plain, answer: Plain) -> dict[str, float]:
     for name, task in tasks_of(machine, request).items():
         home, *others = answer[name]["pus"]
         for near, weight in _wishes(task.get("near")):
-            total["near"] += _exact(weight) * _distance(costs, home, machine.pus_of(near))
-        if answer[name]["numa_node"] is not None:
+            total["near"] += _exact(weight) * _distance(
+                costs, home, machine.pus_of(_named(machine, near))
+            )
+        asks = task.get("memory_mib") or task.get("memory_kind")
+        if asks and answer[name]["numa_node"] is not None:
             total["memory"] += costs.memory_ps(home, answer[name]["numa_node"])
         total["spread"] += sum(costs.latency_ps(home, pu) for pu in others)
         before = current.get("placement", {}).get(name)

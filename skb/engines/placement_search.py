@@ -8,9 +8,11 @@ the incumbent.
 from __future__ import annotations
 
 import random
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +21,8 @@ class Job:
 
     `first` limits the first PU, `allowed` all of them; `toll` is the price of a first PU; `nodes`
     are the memory nodes to choose from with `amounts` by resource, empty where the nearest usable
-    node will do; `current` and `moving` price a move.
+    node will do; `remembers` says that accesses to its node are priced; `current` and `moving`
+    price a move.
     """
 
     need: int
@@ -30,6 +33,7 @@ class Job:
     first: frozenset[int]
     toll: Callable[[int], int]
     nodes: tuple[int, ...] = ()
+    remembers: bool = False
     amounts: Mapping[str, int] = field(default_factory=dict)
     cache: int = 0
     current: frozenset[int] | None = None
@@ -90,7 +94,7 @@ def terms(board: Board, seats: Sequence[Seat]) -> dict[str, int]:
         found["communication"] += rate * board.latency(seats[a].first, seats[b].first)
     for job, seat in zip(board.jobs, seats, strict=True):
         found["near"] += job.toll(seat.first)
-        if seat.node is not None:
+        if job.remembers and seat.node is not None:
             found["memory"] += board.unit * board.memory(seat.first, seat.node)
         found["spread"] += board.unit * sum(
             board.latency(seat.first, pu) for pu in seat.pus if pu != seat.first
@@ -119,7 +123,6 @@ class State:
         self._together = _by_task(board.together)
         self._apart = _by_task(board.apart)
 
-    # ------------------------------------------------------------ sitting down
     def sit(self, task: int, seat: Seat) -> None:
         self._change(task, seat, 1)
         self.seats[task] = seat
@@ -146,7 +149,6 @@ class State:
         if job.cache:
             self._cached[board.cache_of.get(seat.first, "")] += sign * job.cache
 
-    # ------------------------------------------------------------ what is free
     def free(self, task: int) -> list[int]:
         """Return the PUs that a task could use now, lowest first."""
         board, job = self.board, self.board.jobs[task]
@@ -159,11 +161,7 @@ class State:
                 found.append(pu)
         if job.whole:
             have = set(found)
-            fits = {
-                core
-                for core in {board.core_of[pu] for pu in found}
-                if core in board.complete and have.issuperset(board.core_pus[core])
-            }
+            fits = {c for c in board.complete if have.issuperset(board.core_pus[c])}
             found = [pu for pu in found if board.core_of[pu] in fits]
         return self._grouped(task, found)
 
@@ -182,7 +180,6 @@ class State:
             pus = [pu for pu in pus if object_of[pu] not in taken]
         return pus
 
-    # ------------------------------------------------------------ candidates
     def best(self, task: int, noise: Callable[[], float] | None = None) -> Seat | None:
         """Return the cheapest seat of a task as things stand, None where there is none."""
         found: tuple[float, int, Seat] | None = None
@@ -204,12 +201,10 @@ class State:
                 continue
             seen.add(key)
             self.spent += 1 + len(self._peers[task])
-            if job.cache and not self._cache_fits(job, pu):
-                continue
-            pus = self._around(task, pu, free)
+            pus = self._around(task, pu, free) if self._cache_fits(job, pu) else None
             if pus is None:
                 continue
-            node = self._node(job, pu)
+            node = self.node(task, pu)
             if node is None and job.nodes:
                 continue
             seat = Seat(pu, pus, node)
@@ -217,7 +212,7 @@ class State:
 
     def _cache_fits(self, job: Job, pu: int) -> bool:
         cache = self.board.cache_of.get(pu, "")
-        size = self.board.cache_size.get(cache)
+        size = self.board.cache_size.get(cache) if job.cache else None
         return size is None or self._cached[cache] + job.cache <= size
 
     def _around(self, task: int, first: int, free: list[int]) -> tuple[int, ...] | None:
@@ -247,7 +242,9 @@ class State:
         others.sort(key=lambda pu: (board.latency(first, pu), board.core_of[pu] != core, pu))
         return tuple(sorted([first, *others[: job.need - 1]]))
 
-    def _node(self, job: Job, pu: int) -> int | None:
+    def node(self, task: int, pu: int) -> int | None:
+        """Return the nearest memory node with room for a task, None where there is none."""
+        job = self.board.jobs[task]
         if not job.nodes:
             return self.board.nearest[pu]
         fits = [
@@ -269,7 +266,7 @@ class State:
             if other is not None:
                 pair = (seat.first, other.first) if outwards else (other.first, seat.first)
                 total += rate * board.latency(*pair)
-        if seat.node is not None:
+        if job.remembers and seat.node is not None:
             total += board.unit * board.memory(seat.first, seat.node)
         if len(seat.pus) > 1:
             total += board.unit * sum(
@@ -294,20 +291,21 @@ def _by_task(
 
 
 def search(
-    board: Board, seed: int, work: int, start: Sequence[Seat] | None = None
+    board: Board, seed: int, work: int, start: Sequence[Seat] | None = None, deadline: float = inf
 ) -> tuple[Seats, int] | None:
     """Return the best placement of several attempts and its price; None where none fits.
 
-    `work` bounds the number of weighed candidates of all attempts. One of them improves `start`.
+    `work` bounds the number of weighed candidates of all attempts, `deadline` (by the monotonic
+    clock) is the fuse. One of them improves `start`.
     """
     share = work // (ATTEMPTS + 1)
-    found = [descend(board, seed, share, start)] if start is not None else []
-    found += [descend(board, seed + attempt, share) for attempt in range(ATTEMPTS)]
+    found = [descend(board, seed, share, start, deadline)] if start is not None else []
+    found += [descend(board, seed + n, share, None, deadline) for n in range(ATTEMPTS)]
     return min((one for one in found if one is not None), key=lambda one: one[1], default=None)
 
 
 def descend(
-    board: Board, seed: int, work: int, start: Sequence[Seat] | None = None
+    board: Board, seed: int, work: int, start: Sequence[Seat] | None = None, deadline: float = inf
 ) -> tuple[Seats, int] | None:
     """Return the best placement of one attempt and its price, None where not even a first one fits.
 
@@ -319,12 +317,12 @@ def descend(
     if start is not None:
         for task, seat in enumerate(start):
             state.sit(task, seat)
-    elif not _construct(state, randomness, work // 2):
+    elif not _construct(state, randomness, work // 2, deadline):
         return None
     best = tuple(seat for seat in state.seats if seat is not None)
     value = current = sum(terms(board, best).values())
     heat = current / max(1, len(board.jobs)) * HEAT
-    while state.spent < work:
+    while state.spent < work and time.monotonic() < deadline:
         before = state.seats.copy()
         removed = _ruin(state, randomness)
         if not _recreate(state, removed, randomness):
@@ -344,7 +342,7 @@ def descend(
     return best, value
 
 
-def _construct(state: State, randomness: random.Random, work: int) -> bool:
+def _construct(state: State, randomness: random.Random, work: int, deadline: float) -> bool:
     """Seat every task, the least free first; shuffle the order until it fits."""
     jobs = state.board.jobs
     weight = [0] * len(jobs)
@@ -356,14 +354,14 @@ def _construct(state: State, randomness: random.Random, work: int) -> bool:
         key=lambda t: (len(jobs[t].allowed & jobs[t].first), -jobs[t].need, -weight[t], t),
     )
     while True:
-        stuck = _seat_all(state, order)
+        stuck = _seat_all(state, order, deadline)
         if stuck is None:
             return True
         for task, seat in enumerate(state.seats):
             if seat is not None:
                 state.stand(task)
         state.spent += len(order)
-        if state.spent > work:
+        if state.spent > work or time.monotonic() >= deadline:
             return False
         # who did not fit goes first next time; a little disorder avoids circles
         order.remove(stuck)
@@ -372,9 +370,9 @@ def _construct(state: State, randomness: random.Random, work: int) -> bool:
         order[i], order[j] = order[j], order[i]
 
 
-def _seat_all(state: State, order: Iterable[int]) -> int | None:
+def _seat_all(state: State, order: Iterable[int], deadline: float) -> int | None:
     for task in order:
-        seat = state.best(task)
+        seat = state.best(task) if time.monotonic() < deadline else None
         if seat is None:
             return task
         state.sit(task, seat)
@@ -409,8 +407,7 @@ def _recreate(state: State, removed: list[int], randomness: random.Random) -> bo
     return True
 
 
-def _restore(state: State, before: Sequence[Seat | None], removed: Iterable[int]) -> None:
-    removed = list(removed)
+def _restore(state: State, before: Sequence[Seat | None], removed: Sequence[int]) -> None:
     for task in removed:
         if state.seats[task] is not None:
             state.stand(task)

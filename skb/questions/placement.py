@@ -2,8 +2,10 @@
 
 Rules decide what is admissible and what it costs (`rules/placement`); clingo proves; beyond its
 frontier a local search gives the placement and clingo the bound. The price of a task is counted
-from its first PU, which the answer lists first: messages, wishes to be near, memory accesses (one
-per second), and one message per second to each further PU of its own (the term `spread`).
+from its first PU, which the answer lists first: messages, wishes to be near, and memory accesses
+(one per second) where the task asks for memory (`memory_mib` or `memory_kind`); the others get the
+nearest usable node without a price. A task of several PUs also sends one message per second to
+each further PU of its own: the term `spread`, a tie-breaker that keeps its PUs close.
 """
 
 from __future__ import annotations
@@ -13,14 +15,16 @@ from dataclasses import replace
 
 from skb.checkers.placement import check as check_answer
 from skb.decision import Decision, Limits, Objective, Reason, Status
-from skb.engines.asp import Model, Outcome, engine_name, minimal_core
-from skb.engines.placement_search import Seats, search, terms
+from skb.engines.asp import Atom, Outcome, engine_name, rules_digest
+from skb.engines.placement_proof import Child, Work, clashing, solved
+from skb.engines.placement_search import Board, Seats, search, terms
+from skb.errors import LimitError
 from skb.machine import Machine
-from skb.questions.placement_answer import board_of, decision_of, decoded
+from skb.questions.placement_answer import board_of, decision_of, decoded, fits, settled
 from skb.questions.placement_instance import Instance
 from skb.questions.placement_places import Partition, partition
-from skb.questions.placement_program import Encoder, Priced
-from skb.questions.placement_request import Request, check, expand, force
+from skb.questions.placement_program import DECIDE, Encoder, Priced
+from skb.questions.placement_request import Request, check, expand, force, resolved
 from skb.questions.question import Question, Raw, read_request
 
 # tasks times places up to which the exact places are tried; above it coarse ones, for bound and
@@ -31,12 +35,18 @@ LARGEST_EXACT = 6_000
 ATOMS_PER_LIMIT = 600
 # candidates that the local search may weigh, and more for each task
 WORK, WORK_PER_TASK = 60_000, 9_000
+# volume above which clingo runs in a process that can be killed: about 0.3 s of grounding
+LARGEST_INSIDE, PER_PAIR = 3_000, 20
+# seconds that the program takes to write down, for each unit of volume
+SECONDS_TO_WRITE = 7e-6
+# seconds kept for writing the answer down, and for the way back from the other process
+RESERVE, RETURN = 0.1, 0.1
 EXPLAINING = ("--configuration=trendy",)
 
 EXAMPLE = """\
 [[task]]
 name = "rx"
-near = "pci:0000:02:00.0"
+near = "device:eth0"
 
 [[task]]
 name = "worker"
@@ -54,14 +64,15 @@ def decide(machine: Machine, raw: Raw, limits: Limits) -> Decision:
     """Return the cheapest placement with its proof, or the rules that clash; see the module's
     docstring.
 
-    Raises `RequestError` where the request is malformed or names what the machine does not have.
+    Raises `RequestError` where the request is malformed or names what the machine does not have,
+    `LimitError` where the time limit came before the first admissible placement.
     """
     started = time.monotonic()
-    request = read_request(raw, Request, "placement")
+    request = resolved(machine, read_request(raw, Request, "placement"))
     tasks = expand(machine, request)
     check(machine, request, tasks)
     instance = Instance(machine, request, tasks)
-    found = _decided(instance, limits)
+    found = _decided(instance, limits, started + limits.seconds)
     provenance = {
         "facts": machine.digest,
         "engine": f"{engine_name()} + local search",
@@ -73,24 +84,74 @@ def decide(machine: Machine, raw: Raw, limits: Limits) -> Decision:
     return found.stamped(seconds=round(time.monotonic() - started, 6))
 
 
-def _decided(instance: Instance, limits: Limits) -> Decision:
+def _decided(instance: Instance, limits: Limits, deadline: float) -> Decision:
     cut = _cut(instance)
+    board = board_of(instance)
+    end = deadline - RESERVE
+    if _volume(instance, cut) * SECONDS_TO_WRITE > (end - time.monotonic()) / 3:
+        seats = _searched(instance, board, limits, None, end)
+        return _unproven(instance, board, seats, limits, deadline)
     priced = Encoder(instance, cut).decide()
-    model = Model(priced.program, seed=limits.seed)
-    outcome = model.solve(limits=_spendable(priced, limits))
-    if outcome.satisfiable is False:
-        return _explained(instance, limits).stamped(rules=priced.program.digest)
-    board = board_of(instance, cut, model.atoms("ok", 2))
+    job = Work(priced.program, _spendable(priced, limits), end - RETURN)
+    if _volume(instance, cut) > LARGEST_INSIDE:
+        with Child(job) as child:
+            seats = _searched(instance, board, limits, None, end)
+            outcome = child.result(end)
+    else:
+        seats, outcome = None, solved(job)
+    if outcome is not None and outcome.satisfiable is False:
+        return _explained(instance, limits, deadline).stamped(rules=priced.program.digest)
     bound = _bound(priced, outcome)
-    seats: Seats | None = None
-    if outcome.satisfiable:
-        seats = decoded(instance, cut, outcome.atoms)
-    if seats is None or bound is None or sum(terms(board, seats).values()) > bound:
-        work = WORK + WORK_PER_TASK * len(instance.tasks)
-        better = search(board, limits.seed, work, seats)
-        seats = better[0] if better else seats
-    found = decision_of(instance, board, seats, bound)
+    if outcome is not None and outcome.satisfiable:
+        proven = decoded(instance, cut, outcome.atoms)
+        if fits(board, proven):
+            proven = settled(board, proven)
+            if seats is None or _price(board, proven) < _price(board, seats):
+                seats = proven
+    if seats is None or _price(board, seats) > bound:
+        seats = _searched(instance, board, limits, seats, end) or seats
+    if outcome is None or (seats is None and time.monotonic() >= end):
+        return _unproven(instance, board, seats, limits, deadline, bound)
+    found = decision_of(instance, board, seats, bound, deadline)
     return found.stamped(rules=priced.program.digest)
+
+
+def _unproven(
+    instance: Instance,
+    board: Board,
+    seats: Seats | None,
+    limits: Limits,
+    deadline: float,
+    bound: int = 0,
+) -> Decision:
+    """Return the decision where clingo had no time; raise `LimitError` where nothing was found."""
+    if seats is None:
+        raise LimitError(
+            f"no admissible placement was found in {limits.seconds:g} s, and none was excluded",
+            mend="allow more seconds, or ask for fewer tasks",
+        )
+    text = "the time limit came before a proof; the bound is what holds for any placement"
+    found = decision_of(instance, board, seats, bound, deadline)
+    found = replace(found, warnings=(*found.warnings, text))
+    return found.stamped(rules=rules_digest(DECIDE))
+
+
+def _searched(
+    instance: Instance, board: Board, limits: Limits, start: Seats | None, deadline: float
+) -> Seats | None:
+    work = WORK + WORK_PER_TASK * len(instance.tasks)
+    found = search(board, limits.seed, work, start, deadline)
+    return found[0] if found else None
+
+
+def _price(board: Board, seats: Seats) -> int:
+    return sum(terms(board, seats).values())
+
+
+def _volume(instance: Instance, cut: Partition) -> int:
+    """Return about how large the ground program is: units of tasks times places, and levels."""
+    units = sum(1 + instance.count(task) for task in range(len(instance.tasks)))
+    return len(cut.places) * units + len(instance.traffic) * PER_PAIR
 
 
 def _cut(instance: Instance) -> Partition:
@@ -108,18 +169,24 @@ def _spendable(priced: Priced, limits: Limits) -> Limits:
     return replace(limits, conflicts=max(1, round(limits.conflicts * share)))
 
 
-def _bound(priced: Priced, outcome: Outcome) -> int | None:
-    """Return the proven lower bound of the price, None where there is none."""
-    if outcome.bound:
+def _bound(priced: Priced, outcome: Outcome | None) -> int:
+    """Return the proven lower bound of the price; without a proof what every placement costs."""
+    if outcome is not None and outcome.bound:
         return priced.price(outcome.bound[0])
     return priced.offset
 
 
-def _explained(instance: Instance, limits: Limits) -> Decision:
+def _explained(instance: Instance, limits: Limits, deadline: float) -> Decision:
     """Return the decision that names a minimal set of the user's rules that clash."""
-    model = Model(Encoder(instance, partition(instance, coarse=True)).explain(), EXPLAINING)
-    named = [("act", (rule,)) for rule in instance.rules]
-    core, exact = minimal_core(model, named, limits)
+    cut = partition(instance, coarse=True)
+    program = Encoder(instance, cut).explain()
+    named: tuple[Atom, ...] = tuple(("act", (rule,)) for rule in instance.rules)
+    job = Work(program, limits, deadline - RETURN, named, EXPLAINING)
+    if _volume(instance, cut) > LARGEST_INSIDE:
+        with Child(job) as child:
+            core, exact = child.result(deadline) or ((), False)
+    else:
+        core, exact = clashing(job)
     reasons = [
         Reason(rule.id, rule.text, rule.items)
         for rule in instance.rules.values()
@@ -134,6 +201,7 @@ def _explained(instance: Instance, limits: Limits) -> Decision:
         machine=instance.machine.name,
         revision=instance.machine.revision,
         status=Status.INFEASIBLE,
+        assumed=instance.assumed_by(reason.id for reason in reasons),
         objective=Objective("communication", None, "ns/s"),
         answer={},
         reasons=tuple(reasons),

@@ -4,13 +4,15 @@ alternatives.
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from math import inf
 from typing import Any
 
 from skb.decision import Cost, Decision, Objective, Reason, Status
-from skb.engines.asp import Atom, Term
+from skb.engines.asp import Atom
 from skb.engines.placement_search import Board, Job, Seat, Seats, State, terms
 from skb.machine import object_order
 from skb.questions.placement_instance import Instance
@@ -20,28 +22,19 @@ from skb.questions.placement_places import Partition, Place, alike
 MOST_REASONED = 64
 
 
-def board_of(instance: Instance, cut: Partition, admissible: Iterable[tuple[Term, ...]]) -> Board:
-    """Return the instance as plain values for the search; the rules said what is admissible."""
-    allowed: dict[int, set[int]] = defaultdict(set)
-    for task, place in admissible:
-        allowed[int(str(task))].update(cut.places[int(str(place))].pus)
+def board_of(instance: Instance) -> Board:
+    """Return the instance as plain values for the search."""
+    usable = frozenset(instance.pus)
+    allowed = dict.fromkeys(range(len(instance.tasks)), usable)
+    for narrowing in instance.narrowings:
+        if narrowing.kind != "start":
+            allowed[narrowing.task] &= narrowing.pus
     machine = instance.machine
     groups: dict[str, list[Any]] = {"together": [], "apart": []}
     for group in instance.groups:
         groups[group.kind].append((group.tasks, instance.objects(group.level)))
-    supply: dict[str, dict[int, int]] = {"memory": {}, "bandwidth": {}}
-    for demand in instance.demands:
-        if demand.resource == "memory":
-            sizes = {node: instance.supplies.memory_mib(node) for node in machine.usable_numa}
-            supply["memory"] = {node: size for node, size in sizes.items() if size is not None}
-        elif demand.resource == "bandwidth":
-            supply["bandwidth"] = {
-                n: instance.supplies.bandwidth_mbps(n) for n in machine.usable_numa
-            }
     return Board(
-        jobs=tuple(
-            _job(instance, task, frozenset(allowed[task])) for task in range(len(instance.tasks))
-        ),
+        jobs=tuple(_job(instance, task, allowed[task]) for task in range(len(instance.tasks))),
         pus=instance.pus,
         full=10**6,
         core_of=machine.core_of,
@@ -53,9 +46,9 @@ def board_of(instance: Instance, cut: Partition, admissible: Iterable[tuple[Term
         traffic=instance.traffic,
         memory=instance.supplies.memory_ps,
         nearest=instance.supplies.nearest,
-        supply=supply,
+        supply={name: instance.amounts.nodes(name) for name in ("memory", "bandwidth")},
         cache_of=instance.supplies.cache_of,
-        cache_size={**instance.supplies.cache_kib, "": 0},
+        cache_size={**instance.amounts.caches(), "": 0},
         together=tuple(groups["together"]),
         apart=tuple(groups["apart"]),
     )
@@ -70,7 +63,8 @@ def _job(instance: Instance, task: int, allowed: frozenset[int]) -> Job:
     nodes: tuple[int, ...] = ()
     if instance.stores(task):
         nodes = instance.nodes(task)
-    amounts = {d.resource: d.amount for d in instance.demands if d.task == task}
+    demands = [demand for demand in instance.demands if demand.task == task]
+    amounts = {demand.resource: instance.amounts.of(demand) for demand in demands}
     cache = amounts.pop("cache", 0)
     known: dict[int, int] = {}
 
@@ -88,6 +82,7 @@ def _job(instance: Instance, task: int, allowed: frozenset[int]) -> Job:
         first=first,
         toll=toll,
         nodes=nodes,
+        remembers=instance.remembers(task),
         amounts=amounts,
         cache=cache,
         current=instance.current(task),
@@ -122,6 +117,35 @@ def decoded(instance: Instance, cut: Partition, atoms: Iterable[Atom]) -> Seats:
     return tuple(seats)
 
 
+def fits(board: Board, seats: Seats) -> bool:
+    """Whether memory nodes and caches hold it exactly: clingo may have seen rounded amounts."""
+    used: dict[tuple[str, int | None], int] = defaultdict(int)
+    cached: dict[str, int] = defaultdict(int)
+    for job, seat in zip(board.jobs, seats, strict=True):
+        for resource, amount in job.amounts.items():
+            used[resource, seat.node] += amount
+        if job.cache:
+            cached[board.cache_of.get(seat.first, "")] += job.cache
+    return all(
+        node is not None and amount <= board.supply[resource].get(node, amount)
+        for (resource, node), amount in used.items()
+    ) and all(amount <= board.cache_size[cache] for cache, amount in cached.items())
+
+
+def settled(board: Board, seats: Seats) -> Seats:
+    """Return the placement with each node that has no price the nearest one with room, in order."""
+    state = State(board)
+    for task, seat in enumerate(seats):
+        state.sit(task, seat)
+    found = list(seats)
+    for task, job in enumerate(board.jobs):
+        if job.nodes and not job.remembers:
+            seat = state.stand(task)
+            found[task] = replace(seat, node=state.node(task, seat.first))
+            state.sit(task, found[task])
+    return tuple(found)
+
+
 def _seated(instance: Instance, place: Place, counts: dict[int, int]) -> dict[int, list[int]]:
     if len(place.pus) == 1:
         return {task: [place.first] for task in counts}
@@ -149,9 +173,16 @@ def _seated(instance: Instance, place: Place, counts: dict[int, int]) -> dict[in
 
 # ------------------------------------------------------------ the decision
 def decision_of(
-    instance: Instance, board: Board, seats: Seats | None, bound: int | None
+    instance: Instance,
+    board: Board,
+    seats: Seats | None,
+    bound: int | None,
+    deadline: float = inf,
 ) -> Decision:
-    """Return the decision for a placement, or an unknown one where none was found in the limit."""
+    """Return the decision for a placement, or an unknown one where none was found in the limit.
+
+    Reasons and alternatives are left out, with a warning, where they do not end by the deadline.
+    """
     machine = instance.machine
     limit = None if bound is None else instance.ns(bound)
     if seats is None:
@@ -168,8 +199,7 @@ def decision_of(
     priced = terms(board, seats)
     value = sum(priced.values())
     proven = bound is not None and value <= bound
-    reasoned = len(seats) <= MOST_REASONED
-    what_if = _WhatIf(instance, board, seats) if reasoned else None
+    reasons, others, lack = _extras(instance, board, seats, deadline)
     return Decision(
         question="placement",
         machine=machine.name,
@@ -179,14 +209,34 @@ def decision_of(
         bound=instance.ns(value) if proven else limit,
         answer={"tasks": _tasks(instance, seats)},
         costs=_costs(instance, priced),
-        reasons=what_if.reasons() if what_if else (),
+        reasons=reasons,
         alternatives=(
             *_pairs(instance, board, seats),
-            *(what_if.alternatives() if what_if else ()),
+            *others,
         ),
-        assumed=instance.assumed,
-        warnings=_warnings(instance),
+        assumed=instance.assumed(_remote(instance, seats)),
+        warnings=(*_warnings(instance), *lack),
     )
+
+
+def _extras(
+    instance: Instance, board: Board, seats: Seats, deadline: float
+) -> tuple[tuple[Reason, ...], list[dict[str, Any]], tuple[str, ...]]:
+    """Return binding reasons, alternatives, and a warning where they are left out."""
+    left_out = "binding reasons and the tasks' alternatives are left out: "
+    if len(seats) > MOST_REASONED:
+        return (), [], (f"{left_out}more than {MOST_REASONED} tasks",)
+    try:
+        what_if = _WhatIf(instance, board, seats, deadline)
+        return what_if.reasons(), what_if.alternatives(), ()
+    except TimeoutError:
+        return (), [], (f"{left_out}the time limit came first",)
+
+
+def _remote(instance: Instance, seats: Seats) -> bool:
+    """Whether some task's nearest node is not local, so that latencies chose it."""
+    local = instance.machine.numa_of_pu
+    return any(seat.node is not None and seat.node not in local[seat.first] for seat in seats)
 
 
 def _tasks(instance: Instance, seats: Seats) -> dict[str, Any]:
@@ -200,10 +250,10 @@ def _tasks(instance: Instance, seats: Seats) -> dict[str, Any]:
 
 
 def _costs(instance: Instance, priced: dict[str, int]) -> tuple[Cost, ...]:
-    """Return the terms that the request gives rise to; communication and memory always."""
+    """Return the terms that the request gives rise to; communication always."""
     asked = {
         "communication": True,
-        "memory": True,
+        "memory": any(instance.remembers(task) for task in range(len(instance.tasks))),
         "near": any(wanted.task.near for wanted in instance.tasks),
         "spread": priced["spread"] > 0,
         "migration": instance.request.current is not None,
@@ -228,8 +278,6 @@ def _pairs(instance: Instance, board: Board, seats: Seats) -> list[dict[str, Any
 
 def _warnings(instance: Instance) -> tuple[str, ...]:
     found = []
-    if instance.latency.pairwise and not instance.machine.numa:
-        found.append("the machine states no memory nodes; memory is not priced")
     for task in range(len(instance.tasks)):
         gone = sorted((instance.current(task) or frozenset()) - set(instance.pus))
         if gone:
@@ -241,7 +289,8 @@ def _warnings(instance: Instance) -> tuple[str, ...]:
 class _WhatIf:
     """What one task alone would gain or lose elsewhere, all others staying where they are."""
 
-    def __init__(self, instance: Instance, board: Board, seats: Seats) -> None:
+    def __init__(self, instance: Instance, board: Board, seats: Seats, deadline: float) -> None:
+        self.deadline = deadline
         self.instance = instance
         self.board = board
         self.seats = seats
@@ -254,6 +303,7 @@ class _WhatIf:
         """Return the rules and the capacity that keep some task from a cheaper place."""
         found: list[Reason] = []
         for task in range(len(self.seats)):
+            self._in_time()
             found += self._binding_rules(task)
             found += self._single_choice(task)
             found += self._full(task)
@@ -267,6 +317,7 @@ class _WhatIf:
         """Return for each task its best other first PU and what it costs more."""
         found: list[dict[str, Any]] = []
         for task, wanted in enumerate(self.instance.tasks):
+            self._in_time()
             mine = self.state.stand(task)
             others = [
                 (price, seat.first, seat)
@@ -291,7 +342,12 @@ class _WhatIf:
         best = min((price for _seat, price in state.candidates(task)), default=None)
         return 0 if best is None else self.now[task] - best
 
+    def _in_time(self) -> None:
+        if time.monotonic() >= self.deadline:
+            raise TimeoutError
+
     def _without(self, task: int, board: Board) -> State:
+        self._in_time()
         state = State(board)
         for other, seat in enumerate(self.seats):
             if other != task:

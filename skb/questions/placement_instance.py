@@ -3,7 +3,7 @@ costs.
 
 Prices are whole numbers: picoseconds times messages per second times `scale`, the common
 denominator of all rates. A task is counted from its first PU: its messages, its wishes to be near,
-its memory accesses.
+its memory accesses where it asks for memory.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from math import lcm
 from skb.costs import Costs
 from skb.decision import Assumption
 from skb.machine import ROOT, Machine, kind_of
+from skb.questions.placement_amounts import Amounts, Demand
 from skb.questions.placement_latency import Latency
 from skb.questions.placement_request import Request, Wanted, exact, listed, wishes
 from skb.questions.placement_supplies import Supplies
@@ -48,16 +49,6 @@ class Narrowing:
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
-    """A rule that takes an amount of a resource of the task's memory node, or of its cache."""
-
-    id: str
-    task: int
-    resource: str
-    amount: int
-
-
-@dataclass(frozen=True, slots=True)
 class Group:
     """Tasks that share one object of a level (together) or none (apart)."""
 
@@ -76,7 +67,9 @@ class Instance:
         self.tasks = tasks
         self.costs = Costs(machine)
         self.latency = Latency(machine, self.costs)
-        self.supplies = Supplies(machine, self.costs, self.latency)
+        # apart, so that `assumed` can tell latencies of messages from those of memory
+        self.memory_costs = Costs(machine)
+        self.supplies = Supplies(machine, self.memory_costs, self.latency)
         self.pus = machine.usable_pus
         self._usable = frozenset(self.pus)
         self._position = {wanted.name: index for index, wanted in enumerate(tasks)}
@@ -92,10 +85,30 @@ class Instance:
         self._common_rules()
 
     # ------------------------------------------------------------ words
-    @property
-    def assumed(self) -> tuple[Assumption, ...]:
-        own = tuple(Assumption(fact, why) for fact, why in self.supplies.assumed.items())
-        return tuple(sorted({*self.costs.assumed, *own}, key=lambda a: (a.fact, a.because)))
+    def assumed(self, remote: bool) -> tuple[Assumption, ...]:
+        """Return the defaults that a placement rests on; `remote` says that latencies chose a node.
+
+        Latencies count where something is priced by them, sizes and kinds where a task asks.
+        """
+        tasks = range(len(self.tasks))
+        found = set(self.assumed_by(self.rules))
+        wishing = any(weight for wanted in self.tasks for _o, weight in wishes(wanted.task))
+        wide = any(self.whole(task) or self.count(task) > 1 for task in tasks)
+        if wishing or wide or any(a != b for a, b, _rate in self.traffic):
+            found.update(self.costs.assumed)
+        if remote or any(self.remembers(task) for task in tasks):
+            found.update(self.memory_costs.assumed)
+        return tuple(sorted(found, key=lambda a: (a.fact, a.because)))
+
+    def assumed_by(self, rules: Iterable[str]) -> tuple[Assumption, ...]:
+        """Return the sizes, kinds and bandwidths that nobody stated and that these rules go by."""
+        keys = {rule.rpartition(".")[2] for rule in rules}
+        found = {
+            Assumption(fact, why)
+            for key in keys
+            for fact, why in self.supplies.assumed.get(key, {}).items()
+        }
+        return tuple(sorted(found, key=lambda a: (a.fact, a.because)))
 
     def rule_id(self, task: int, key: str) -> str:
         wanted = self.tasks[task]
@@ -123,7 +136,7 @@ class Instance:
     def _need_rule(self, task: int) -> None:
         wanted, count = self.tasks[task].task, self.count(task)
         many = "" if count == 1 else "s"
-        cores = self._cores(self._usable)
+        cores = len(self.complete)
         if self.whole(task):
             exclusive = "exclusive " if wanted.exclusive else ""
             text = (
@@ -220,14 +233,15 @@ class Instance:
         wanted = self.tasks[task].task
         nodes = self.machine.usable_numa
         if wanted.memory_mib:
-            sizes = [size for node in nodes if (size := self.supplies.memory_mib(node)) is not None]
+            sizes = [size for node in nodes if (size := self.supplies.memory(node)) is not None]
+            most = _in(2**20, max(sizes, default=0))
             text = (
-                f"needs {wanted.memory_mib:g} MiB of memory; the machine has "
-                f"{_n(len(nodes), 'usable node')} of at most {max(sizes, default=0)} MiB, "
-                f"{sum(sizes)} MiB in all"
+                f"needs {wanted.memory_mib:.10g} MiB of memory; the machine has "
+                f"{_n(len(nodes), 'usable node')} of at most {most} MiB, "
+                f"{_in(2**20, sum(sizes))} MiB in all"
             )
             rule = self._task_rule(task, "memory_mib", text)
-            self.demands.append(Demand(rule, task, "memory", -int(-wanted.memory_mib // 1)))
+            self._demand(rule, task, "memory", wanted.memory_mib, 2**20)
         if wanted.memory_kind:
             have = ", ".join(sorted({self.supplies.memory_kind(node) for node in nodes}))
             text = f"needs {wanted.memory_kind} memory; the machine has {have or 'none'}"
@@ -236,23 +250,38 @@ class Instance:
                 wanted.memory_kind,
             )
         if wanted.bandwidth_mbps:
-            best = max((self.supplies.bandwidth_mbps(node) for node in nodes), default=0)
-            text = f"needs {wanted.bandwidth_mbps:g} MB/s of memory; a node has at most {best} MB/s"
-            rule = self._task_rule(task, "bandwidth_mbps", text)
-            self.demands.append(Demand(rule, task, "bandwidth", -int(-wanted.bandwidth_mbps // 1)))
-        if wanted.cache_mib:
-            best = max(self.supplies.cache_kib.values(), default=0)
+            best = max((self.supplies.bandwidth(node) for node in nodes), default=0)
             text = (
-                f"needs {wanted.cache_mib:g} MiB of cache; a last-level cache has at most "
-                f"{best / 1024:g} MiB"
+                f"needs {wanted.bandwidth_mbps:.10g} MB/s of memory; "
+                f"a node has at most {_in(10**6, best)} MB/s"
+            )
+            rule = self._task_rule(task, "bandwidth_mbps", text)
+            self._demand(rule, task, "bandwidth", wanted.bandwidth_mbps, 10**6)
+        if wanted.cache_mib:
+            best = max(self.supplies.caches.values(), default=0)
+            text = (
+                f"needs {wanted.cache_mib:.10g} MiB of cache; a last-level cache has at most "
+                f"{_in(2**20, best)} MiB"
             )
             rule = self._task_rule(task, "cache_mib", text)
-            self.demands.append(Demand(rule, task, "cache", -int(-wanted.cache_mib * 1024 // 1)))
+            self._demand(rule, task, "cache", wanted.cache_mib, 2**20)
+
+    def _demand(self, rule: str, task: int, resource: str, amount: float, unit: int) -> None:
+        self.demands.append(Demand(rule, task, resource, Fraction(str(amount)) * unit))
+
+    @cached_property
+    def amounts(self) -> Amounts:
+        return Amounts(self.demands, self.supplies)
 
     def stores(self, task: int) -> bool:
         """Whether a task chooses its memory node; the others get the nearest usable one."""
         wanted = self.tasks[task].task
         return bool(wanted.memory_mib or wanted.memory_kind or wanted.bandwidth_mbps)
+
+    def remembers(self, task: int) -> bool:
+        """Whether a task asks for memory, so that its accesses are priced."""
+        wanted = self.tasks[task].task
+        return bool(wanted.memory_mib or wanted.memory_kind)
 
     def chooses(self, task: int) -> bool:
         """Whether the choice is a real one: where every node has room for all tasks, the nearest
@@ -264,14 +293,10 @@ class Instance:
     def _scarce(self) -> bool:
         if not all(self.nodes(task) for task in self.wanted_memory):
             return True
-        asked = {"memory": 0, "bandwidth": 0, "cache": 0}
-        for demand in self.demands:
-            asked[demand.resource] += demand.amount
         return any(
-            asked["memory"] > (asked["memory"] if size is None else size)
-            or (asked["bandwidth"] > 0 and asked["bandwidth"] > self.supplies.bandwidth_mbps(node))
-            for node in self.machine.usable_numa
-            for size in [self.supplies.memory_mib(node) if asked["memory"] else None]
+            self.amounts.total[resource] > units
+            for resource in ("memory", "bandwidth")
+            for units in self.amounts.nodes(resource).values()
         )
 
     def nodes(self, task: int) -> tuple[int, ...]:
@@ -378,6 +403,10 @@ class Instance:
     def ns(self, price: int | float) -> float:
         """Turn a price back into ns/s; the nearest float to the exact quotient."""
         return float(Fraction(price) / (1000 * self.scale))
+
+
+def _in(unit: int, amount: Fraction | int) -> str:
+    return f"{float(Fraction(amount) / unit):.10g}"
 
 
 def _n(count: int, word: str) -> str:

@@ -104,6 +104,7 @@ def signatures(instance: Instance, levels: bool = True) -> dict[int, tuple[objec
     named = sorted({group.level for group in instance.groups}) if levels else []
     parts = [instance.objects(level) for level in named]
     choosing = any(instance.chooses(task) for task in range(len(instance.tasks)))
+    remembering = any(instance.remembers(task) for task in range(len(instance.tasks)))
     kinds = sorted(instance.wanted_memory)
     wishing = [t for t, wanted in enumerate(instance.tasks) if wanted.task.near]
     caching = any(wanted.task.cache_mib for wanted in instance.tasks)
@@ -117,7 +118,11 @@ def signatures(instance: Instance, levels: bool = True) -> dict[int, tuple[objec
             tuple(objects[pu] for objects in parts),
             tuple(instance.supplies.memory_ps(pu, node) for node in nodes)
             if choosing
-            else (None if nearest is None else instance.supplies.memory_ps(pu, nearest)),
+            else (
+                instance.supplies.memory_ps(pu, nearest)
+                if remembering and nearest is not None
+                else None
+            ),
             tuple(
                 instance.supplies.memory_ps(pu, node)
                 for task in kinds

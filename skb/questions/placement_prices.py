@@ -133,8 +133,12 @@ class Prices:
 
     def _width(self, task: int) -> int:
         """Return how many PUs a task takes at least."""
-        widths = [len(pus) for pus in self.instance.core_pus.values()]
-        return self.instance.count(task) * (max(widths) if self.instance.whole(task) else 1)
+        widest = self._widest if self.instance.whole(task) else 1
+        return self.instance.count(task) * widest
+
+    @cached_property
+    def _widest(self) -> int:
+        return max(len(pus) for pus in self.instance.core_pus.values())
 
     def _task_prices(
         self,
@@ -146,7 +150,9 @@ class Prices:
         """Add the prices that depend on one task; return their constant part."""
         instance = self.instance
         wide = self._width(task) > 1
-        tolls = [self._toll(task, i, place, wide, least) for i, place in enumerate(self.places)]
+        free = not (wide or instance.remembers(task) or instance.tasks[task].task.near)
+        places = () if free else enumerate(self.places)
+        tolls = [self._toll(task, i, place, wide, least) for i, place in places]
         constant = min(tolls, default=0)
         rows += [
             ("toll", (task, i), toll - constant) for i, toll in enumerate(tolls) if toll > constant
@@ -170,7 +176,7 @@ class Prices:
         instance = self.instance
         found = instance.toll(task, place.first)
         nearest = instance.node_near(task, place.first)
-        if task not in self.storing and nearest is not None:
+        if instance.remembers(task) and task not in self.storing and nearest is not None:
             found += instance.scale * instance.supplies.memory_ps(place.first, nearest)
         if wide:
             # the units at the first PU's place are charged like two tasks there; put right what is
@@ -198,7 +204,8 @@ class Prices:
         """Add the prices of memory that tasks choose; return their constant part."""
         instance = self.instance
         nodes = instance.machine.usable_numa
-        if not self.storing or not nodes or not self.places:
+        storing = [task for task in self.storing if instance.remembers(task)]
+        if not storing or not nodes or not self.places:
             return 0
         table = {n: [instance.supplies.memory_ps(p.first, n) for p in self.places] for n in nodes}
         values = sorted({value for row in table.values() for value in row})
@@ -208,7 +215,25 @@ class Prices:
                 ("fetch", (level, n, self.sets(i for i, d in enumerate(table[n]) if d < value)))
                 for n in nodes
             ]
-        return len(self.storing) * instance.scale * values[0]
+        return len(storing) * instance.scale * values[0]
+
+    def _most(self, rows: Sequence[tuple[str, tuple[int, ...], int]]) -> int:
+        """Return what all prices come to together: clasp adds up those that fall on one literal.
+
+        A task has one home, so only its largest toll counts; rows that the rules charge several
+        times count as often.
+        """
+        tolls: dict[int, int] = defaultdict(int)
+        remembering = sum(1 for task in self.storing if self.instance.remembers(task))
+        found = 0
+        for name, key, price in rows:
+            if name == "toll":
+                tolls[key[0]] = max(tolls[key[0]], price)
+            elif name == "width_price":
+                found += price * min(self.instance.count(key[0]), len(self.places[key[1]].pus))
+            else:
+                found += price * (remembering if name == "haul" else 1)
+        return found + sum(tolls.values())
 
     def _scaled(
         self,
@@ -217,11 +242,11 @@ class Prices:
         offset: int,
         exact: bool,
     ) -> tuple[list[Atom], int, int, bool]:
-        """Divide by the common divisor; where 31 bits do not hold it, round down and lose
+        """Divide by the common divisor; where 31 bits do not hold the sum, round down and lose
         exactness.
         """
         factor = max(1, gcd(*(price for _n, _k, price in rows))) if rows else 1
-        most = max((price for _n, _k, price in rows), default=0)
+        most = self._most(rows)
         if most // factor > INTEGER_MAX:
             factor, exact = -(-most // INTEGER_MAX), False
         atoms += [(name, (*key, price // factor)) for name, key, price in rows]

@@ -85,6 +85,8 @@ class Encoder:
                 atoms.append(("exclusive", (task,)))
             if task in self.storing:
                 atoms.append(("stores", (task,)))
+            if instance.remembers(task):
+                atoms.append(("remembers", (task,)))
         return atoms
 
     def _machine(self) -> list[Atom]:
@@ -108,16 +110,23 @@ class Encoder:
     def _nodes(self) -> list[Atom]:
         instance = self.instance
         atoms: list[Atom] = []
-        used = {demand.resource for demand in instance.demands}
         for node in instance.machine.usable_numa:
             atoms.append(("node", (node,)))
             atoms.append(("memory_kind", (node, instance.supplies.memory_kind(node))))
-            if "memory" in used and (size := instance.supplies.memory_mib(node)) is not None:
-                atoms.append(("supply", ("memory", node, size)))
-            if "bandwidth" in used:
-                atoms.append(
-                    ("supply", ("bandwidth", node, instance.supplies.bandwidth_mbps(node)))
-                )
+        for resource in ("memory", "bandwidth"):
+            atoms += self._supply(resource)
+        return atoms
+
+    def _supply(self, resource: str) -> list[Atom]:
+        """Return what the nodes have, and together, where none is of unknown supply."""
+        amounts = self.instance.amounts
+        found = {
+            node: amounts.coarse(resource, units) for node, units in amounts.nodes(resource).items()
+        }
+        atoms: list[Atom] = [("supply", (resource, node, units)) for node, units in found.items()]
+        if found and len(found) == len(self.instance.machine.usable_numa):
+            most = amounts.coarse(resource, amounts.total[resource])
+            atoms.append(("total", (resource, min(most, sum(found.values())))))
         return atoms
 
     # ------------------------------------------------------------ rules
@@ -136,10 +145,11 @@ class Encoder:
         for task, (rule, kind) in instance.wanted_memory.items():
             atoms.append(("wants_memory", (rule, task, kind)))
         for demand in instance.demands:
+            amount = instance.amounts.coarse(demand.resource, instance.amounts.of(demand))
             if demand.resource == "cache":
-                atoms.append(("hold", (demand.id, demand.task, demand.amount)))
+                atoms.append(("hold", (demand.id, demand.task, amount)))
             else:
-                atoms.append(("demand", (demand.id, demand.task, demand.resource, demand.amount)))
+                atoms.append(("demand", (demand.id, demand.task, demand.resource, amount)))
         if any(demand.resource == "cache" for demand in instance.demands):
             atoms += self._caches()
         return atoms + self._groups()
@@ -152,7 +162,7 @@ class Encoder:
                 for i, place in enumerate(self.places)
                 if instance.supplies.cache_of.get(place.first) == cache
             ]
-            for cache in instance.supplies.cache_kib
+            for cache in instance.amounts.caches()
         }
         bare = [
             i
@@ -160,8 +170,8 @@ class Encoder:
             if place.first not in instance.supplies.cache_of
         ]
         atoms: list[Atom] = [
-            ("cache", (self.sets(members), instance.supplies.cache_kib[cache]))
-            for cache, members in sized.items()
+            ("cache", (self.sets(sized[cache]), instance.amounts.coarse("cache", units)))
+            for cache, units in instance.amounts.caches().items()
         ]
         return [*atoms, ("cache", (self.sets(bare), 0))] if bare else atoms
 

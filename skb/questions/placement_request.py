@@ -12,9 +12,10 @@ from fractions import Fraction
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from skb.errors import NotFoundError, RequestError
-from skb.machine import Machine
+from skb.machine import Machine, object_order
 
 Level = Literal["core", "l2", "l3", "numa", "package", "machine"]
 Memory = Literal["dram", "hbm", "cxl", "pmem", "gpu", "special"]
@@ -129,6 +130,32 @@ def wishes(task: Task) -> tuple[tuple[str, float], ...]:
     return tuple(
         (item, 1.0) if isinstance(item, str) else (item.object, item.weight) for item in near
     )
+
+
+def resolved(machine: Machine, request: Request) -> Request:
+    """Return the request with `device:` before each bare name of a device that the machine has."""
+    tasks = [
+        replace(
+            task,
+            at=_resolved_names(machine, task.at),
+            not_at=_resolved_names(machine, task.not_at),
+            near=[Near(_named(machine, name), weight) for name, weight in wishes(task)] or None,
+        )
+        for task in request.task
+    ]
+    forced = [replace(one, at=_named(machine, one.at)) for one in request.forced]
+    return replace(request, task=tasks, forced=forced)
+
+
+def _resolved_names(machine: Machine, names: str | list[str] | None) -> str | list[str] | None:
+    if names is None or isinstance(names, str):
+        return names and _named(machine, names)
+    return [_named(machine, name) for name in names]
+
+
+def _named(machine: Machine, name: str) -> str:
+    bare = not machine.has(name) and machine.has(f"device:{name}")
+    return f"device:{name}" if bare else name
 
 
 def expand(machine: Machine, request: Request) -> tuple[Wanted, ...]:
@@ -250,8 +277,23 @@ def _object(machine: Machine, name: str, place: str) -> None:
     try:
         machine.require(name)
     except NotFoundError as fault:
-        mend = fault.mend or "write kind:index, such as numa:0 or device:eth0"
-        raise RequestError(fault.message, place=place, mend=mend) from fault
+        kind, _colon, rest = name.rpartition(":")
+        mend = fault.mend
+        if kind in {"", "device"} or not machine.of_kind(kind):
+            mend = _meant(machine, rest)
+        raise RequestError(f"{machine.name} has no {name}", place=place, mend=mend) from fault
+
+
+def _meant(machine: Machine, name: str) -> str:
+    """Return the objects that a user may have meant by a name, devices first."""
+    devices = {at.partition(":")[2]: at for at in machine.of_kind("device")}
+    near = [devices[at] for at in get_close_matches(name, devices, n=3)]
+    near = near or get_close_matches(name, machine.objects, n=3)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    have = sorted(devices.values(), key=object_order)[:8]
+    few = f"; its devices are: {', '.join(have)}" if have else "; it states no devices"
+    return f"write kind:index, such as numa:0, or the name of a device{few}"
 
 
 def _pus(machine: Machine, pus: Iterable[int], place: str) -> None:
@@ -282,6 +324,7 @@ def force(
         )
     key, value = next(item for item in clause.items() if item[0] != "task")
     at = value if key == "at" else f"{key}:{value}"
+    at = _named(machine, at)
     _object(machine, at, f"not {key}={value}")
     earlier = raw.get("forced", [])
     forced = list(earlier) if isinstance(earlier, list) else []

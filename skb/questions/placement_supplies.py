@@ -4,6 +4,7 @@ latency.
 
 from __future__ import annotations
 
+from fractions import Fraction
 from functools import cached_property
 
 from skb.costs import Costs, defaults
@@ -16,7 +17,8 @@ CACHES = ("l5", "l4", "l3", "l2", "l1d")
 class Supplies:
     """Memory nodes and last-level caches of the usable part of a machine.
 
-    `assumed` grows with every size that nobody stated.
+    `assumed` grows with every size, kind and bandwidth that nobody stated, by the key of the
+    request that asks for it.
     """
 
     def __init__(self, machine: Machine, costs: Costs, latency: Latency) -> None:
@@ -24,33 +26,39 @@ class Supplies:
         self.costs = costs
         self.latency = latency
         self.pus = machine.usable_pus
-        self.assumed: dict[str, str] = {}
+        self.assumed: dict[str, dict[str, str]] = {}
         self._memory: dict[tuple[int, int], int] = {}
 
     def memory_kind(self, node: int) -> str:
-        return str(self.machine.value("memory_kind", f"numa:{node}") or "dram")
+        stated = self.machine.value("memory_kind", f"numa:{node}")
+        if stated is None:
+            self._assume("memory_kind", f"memory_kind(numa:{node}) = dram")
+        return str(stated or "dram")
 
-    def memory_mib(self, node: int) -> int | None:
-        """Return the whole MiB of a node; None, taken as enough, where nobody stated its size."""
+    def _assume(self, key: str, fact: str) -> None:
+        self.assumed.setdefault(key, {})[fact] = "nobody stated it"
+
+    def memory(self, node: int) -> Fraction | None:
+        """Return the bytes of a node; None, taken as enough, where nobody stated its size."""
         size = self.machine.number("memory_size", f"numa:{node}")
         if size is None:
-            self.assumed[f"memory_size(numa:{node}) is enough"] = "nobody stated it"
+            self._assume("memory_mib", f"memory_size(numa:{node}) is enough")
             return None
-        return int(size) // 2**20
+        return Fraction(str(size))
 
-    def bandwidth_mbps(self, node: int) -> int:
-        """Return the bandwidth that a node gives to its own PUs, in 10^6 bytes per second."""
+    def bandwidth(self, node: int) -> Fraction:
+        """Return the bandwidth that a node gives to its own PUs, in bytes per second."""
         stated = [
-            float(str(fact.args[-1]))
+            Fraction(str(fact.args[-1]))
             for fact in self.machine.facts_of("memory_bandwidth")
             if fact.args[1] == f"numa:{node}" and fact.args[2] in {"access", "read"}
         ]
         if not stated:
-            stated = [float(defaults()["memory"]["local_bandwidth_mib_s"])]
-            self.assumed[f"memory_bandwidth(numa:{node}) = {stated[0]:g} MiB/s"] = (
-                "nobody stated it"
+            stated = [Fraction(str(defaults()["memory"]["local_bandwidth_mib_s"]))]
+            self._assume(
+                "bandwidth_mbps", f"memory_bandwidth(numa:{node}) = {float(stated[0]):g} MiB/s"
             )
-        return int(max(stated) * 2**20 / 10**6)
+        return max(stated) * 2**20
 
     @cached_property
     def cache_of(self) -> dict[int, str]:
@@ -65,9 +73,10 @@ class Supplies:
         return found
 
     @cached_property
-    def cache_kib(self) -> dict[str, int]:
+    def caches(self) -> dict[str, Fraction]:
+        """The bytes of each last-level cache."""
         return {
-            cache: int(self.machine.number("cache_size", cache) or 0) // 1024
+            cache: Fraction(str(self.machine.number("cache_size", cache) or 0))
             for cache in sorted(set(self.cache_of.values()))
         }
 
