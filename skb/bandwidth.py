@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from skb.costs import defaults
 from skb.decision import Assumption
-from skb.machine import Machine, kind_of
+from skb.machine import Machine
 
 
 class Bandwidths:
@@ -37,7 +37,7 @@ class Bandwidths:
     def route(self, first: str, second: str) -> tuple[tuple[str, str], ...]:
         """Return the links between the packages of two parts: the first shortest path."""
         machine = self.machine
-        at, end = self._package(first), self._package(second)
+        at, end = machine.package_around(first), machine.package_around(second)
         left = machine.hops(at, end)
         path: list[tuple[str, str]] = []
         while left:
@@ -46,11 +46,6 @@ class Bandwidths:
             path.append((at, step))
             at = step
         return tuple(path)
-
-    def _package(self, name: str) -> str:
-        anchor = self.machine.anchor(name)
-        around = (anchor, *self.machine.ancestors(anchor))
-        return next((at for at in around if kind_of(at) == "package"), anchor)
 
     def links_mib_s(self, first: str, second: str) -> float | None:
         """Return the bandwidth of the slowest link on the way that states one, or None."""

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Any
 
 from skb.decision import Assumption
-from skb.machine import ROOT, Machine, kind_of
+from skb.machine import ROOT, Machine
 from skb.resources import defaults_file
 
 ROLES = ("send", "receive", "propagation", "gap")
@@ -309,16 +309,11 @@ class Costs:
     def node_hops(self, first: str, second: str) -> int:
         """Return the links between the packages of two parts; without links 1 where they differ."""
         machine = self.machine
-        a, b = self._package(first), self._package(second)
+        a, b = machine.package_around(first), machine.package_around(second)
         if a == b:
             return 0
         hops = machine.hops(a, b)
         return 1 if hops is None else hops
-
-    def _package(self, name: str) -> str:
-        anchor = self.machine.anchor(name)
-        around = (anchor, *self.machine.ancestors(anchor))
-        return next((at for at in around if kind_of(at) == "package"), anchor)
 
     def memory_ps(self, pu: int, node: int) -> int:
         """Return the load latency from a PU to a NUMA node."""

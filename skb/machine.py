@@ -189,6 +189,12 @@ class Machine(FactSet):
             at = self._parents[at]
         return at
 
+    def package_around(self, name: str) -> str:
+        """Return the package that a part is in or near; its own anchor where there is none."""
+        anchor = self.anchor(name)
+        around = (anchor, *self.ancestors(anchor))
+        return next((at for at in around if kind_of(at) == "package"), anchor)
+
     @cached_property
     def _numa_at(self) -> Mapping[str, tuple[int, ...]]:
         rows: dict[str, list[int]] = defaultdict(list)

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from skb.checkers.placement import check, faults, price, tasks_of
 from skb.decision import Limits, Status
-from skb.engines.oracle_placement import cheapest, placements
 from skb.machine import Machine
 from skb.questions.placement import decide
+from tests.questions.oracle_placement import cheapest, placements
 from tests.questions.placement_machines import machine
 
 Seat = dict[str, Any]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from skb.engines.oracle_placement import cheapest, placements
+from tests.questions.oracle_placement import cheapest, placements
 
 
 def test_placements_are_all_combinations_that_fit() -> None:
