@@ -15,7 +15,8 @@ from skb.relations import PRECEDENCE, Fact, Value
 class FactSet:
     """Facts in canonical order, looked up by predicate and key; immutable.
 
-    Where several sources state one key, the strongest holds and the others stay visible.
+    Where several sources state one key, the strongest holds and the others stay visible; of equally
+    strong ones the newest holds, then the first by name.
     """
 
     def __init__(self, facts: tuple[Fact, ...]) -> None:
@@ -23,8 +24,11 @@ class FactSet:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over predicate, arguments and source of every fact: the shape, not its name."""
-        rows = [(fact.predicate, fact.args, fact.source) for fact in self.facts]
+        """SHA-256 over what every fact says, its source, and whether it holds: not its name."""
+        rows = [
+            (fact.predicate, fact.args, fact.source, self._winners[fact.key].args == fact.args)
+            for fact in self.facts
+        ]
         return "sha256:" + hashlib.sha256(msgspec.json.encode(rows)).hexdigest()
 
     @cached_property
@@ -39,7 +43,7 @@ class FactSet:
         best: dict[tuple[Value, ...], Fact] = {}
         for fact in self.facts:
             other = best.get(fact.key)
-            if other is None or PRECEDENCE[fact.source] < PRECEDENCE[other.source]:
+            if other is None or _overrules(fact, other):
                 best[fact.key] = fact
         return best
 
@@ -79,3 +83,9 @@ class FactSet:
             for fact in self.facts
             if self._winners[fact.key].args != fact.args
         )
+
+
+def _overrules(fact: Fact, other: Fact) -> bool:
+    if fact.source != other.source:
+        return PRECEDENCE[fact.source] < PRECEDENCE[other.source]
+    return fact.when > other.when or (fact.when == other.when and fact.by < other.by)

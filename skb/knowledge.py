@@ -228,7 +228,13 @@ class KnowledgeBase:
             raise NameTakenError(
                 f"{name!r} is the name of a bundled machine", mend="give --name NAME"
             )
-        return self.store.load(name, description.title, description.facts, replace=replace)
+        return self.store.load(
+            name,
+            description.title,
+            description.facts,
+            notes=description.notes,
+            replace=replace,
+        )
 
     def delete(self, name: str) -> int:
         """Forget a stored machine; return the revision of the change."""

@@ -213,12 +213,14 @@ def _expects(argument: Argument) -> str:
 def check_set(facts: Iterable[Fact], place: str = "") -> tuple[Fact, ...]:
     """Validate facts together; return them in canonical order.
 
-    Raises `ContradictionError` where one source gives one key two values, or states a fact twice.
+    A source is a kind of source and who it is (`source` and `by`): two files may disagree, and both
+    stay visible. Raises `ContradictionError` where one source gives one key two values, or states a
+    fact twice.
     """
-    known: dict[tuple[tuple[Value, ...], str], Fact] = {}
+    known: dict[tuple[tuple[Value, ...], str, str], Fact] = {}
     for fact in facts:
         validate(fact, place)
-        slot = (fact.key, fact.source)
+        slot = (fact.key, fact.source, fact.by)
         other = known.setdefault(slot, fact)
         if other is fact:
             continue
@@ -234,11 +236,11 @@ def check_set(facts: Iterable[Fact], place: str = "") -> tuple[Fact, ...]:
     return tuple(sorted(known.values(), key=_order))
 
 
-def _order(fact: Fact) -> tuple[str, tuple[tuple[int, float, str], ...], int]:
+def _order(fact: Fact) -> tuple[str, tuple[tuple[int, float, str], ...], int, str]:
     args = tuple(
         (1, 0.0, value) if isinstance(value, str) else (0, float(value), "") for value in fact.args
     )
-    return (fact.predicate, args, PRECEDENCE[fact.source])
+    return (fact.predicate, args, PRECEDENCE[fact.source], fact.by)
 
 
 def split_object(name: str) -> tuple[str, str]:

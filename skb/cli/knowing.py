@@ -1,8 +1,7 @@
-"""Commands about facts: import, discover, machines, show, facts, assert, retract, export, draw."""
+"""Commands about facts: machines, show, facts, assert, retract, delete."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,9 +10,7 @@ from skb.cli.output import (
     Database,
     Json,
     MachineName,
-    number,
     print_json,
-    save,
     say,
     size,
     spans,
@@ -24,90 +21,16 @@ from skb.errors import FactError, SkbError
 if TYPE_CHECKING:
     from skb.machine import Machine
     from skb.relations import Fact
-    from skb.sources.description import Description
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
-    app.command("import")(import_)
-    app.command("discover")(discover)
     app.command("machines")(machines)
     app.command("show")(show)
     app.command("facts")(facts)
     app.command("assert")(assert_)
     app.command("retract")(retract)
     app.command("delete")(delete)
-    app.command("export")(export)
-
-
-def import_(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Descriptions.")],
-    name: Annotated[str | None, typer.Option(help="Name of the machine (one file).")] = None,
-    replace: Annotated[
-        bool, typer.Option("--replace", help="Store as the next revision of a known machine.")
-    ] = False,
-    json: Json = False,
-    db: Database = None,
-) -> None:
-    """Read machine descriptions (hwloc XML, sysfs archive, native TOML) and store their facts.
-
-    Example: skb import node17.xml --name node17
-    """
-    from skb.knowledge import KnowledgeBase
-    from skb.sources import read_path
-
-    if name is not None and len(files) > 1:
-        raise SkbError("--name goes with one file", mend="import the files one by one")
-    knowledge = KnowledgeBase.open(db)
-    # everything is read before anything is written: a bad file changes nothing
-    found = [(path, read_path(path)) for path in files]
-    stored = [_store(knowledge, d, name or d.name or _stem(path), replace) for path, d in found]
-    if json:
-        print_json([machine.summary() for machine in stored])
-        return
-    for machine, (_path, description) in zip(stored, found, strict=True):
-        _tell(machine, description)
-
-
-def _store(knowledge: Any, description: Description, name: str, replace: bool) -> Machine:
-    machine: Machine = knowledge.load(name, description, replace=replace)
-    return machine
-
-
-def _stem(path: Path) -> str:
-    return path.name.partition(".")[0] or path.resolve().name
-
-
-def _tell(machine: Machine, description: Description) -> None:
-    counts = ", ".join(f"{n} {kind}" for kind, n in machine.counts.items() if n)
-    print(f"{machine.name}: {len(machine.facts)} facts at revision {machine.revision}: {counts}")
-    for note in description.notes:
-        say(f"note: {note}")
-
-
-def discover(
-    root: Annotated[
-        Path | None, typer.Option(help="A captured tree or archive instead of this host.")
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the machine.")] = None,
-    json: Json = False,
-    db: Database = None,
-) -> None:
-    """Discover this host from Linux sysfs and store its facts as the next revision.
-
-    Example: skb discover --name this-host
-    """
-    from skb.knowledge import KnowledgeBase
-    from skb.sources import read_path, sysfs
-
-    description = sysfs.discover() if root is None else read_path(root)
-    knowledge = KnowledgeBase.open(db)
-    wanted = name or description.name or "this-host"
-    machine = knowledge.load(wanted, description, replace=True)
-    if json:
-        print_json(machine.summary())
-    else:
-        _tell(machine, description)
 
 
 def machines(json: Json = False, db: Database = None) -> None:
@@ -205,7 +128,7 @@ def facts(
     found = machine.facts if predicate is None else machine.all(predicate)
     if conflicts:
         found = tuple(lost for _holds, lost in machine.conflicts())
-    rows = [_row(fact) for fact in found]
+    rows = [row_of(fact) for fact in found]
     if json:
         print_json(rows)
         return
@@ -218,7 +141,7 @@ def facts(
     )
 
 
-def _row(fact: Fact) -> dict[str, Any]:
+def row_of(fact: Fact) -> dict[str, Any]:
     from skb.relations import relations as known
 
     row: dict[str, Any] = {
@@ -317,36 +240,3 @@ def delete(m: MachineName, json: Json = False, db: Database = None) -> None:
         print_json({"name": m, "revision": revision})
     else:
         print(f"{m}: deleted at revision {revision}")
-
-
-def export(
-    m: MachineName,
-    to: Annotated[str, typer.Option(help="native or json.")] = "native",
-    output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="File; default stdout.")
-    ] = None,
-    db: Database = None,
-) -> None:
-    """Write a machine's facts in another format; native reads back to the same facts.
-
-    Example: skb export tyan-s4985 --to native -o tyan.toml
-    """
-    from skb.knowledge import KnowledgeBase
-
-    machine = KnowledgeBase.open(db).machine(m)
-    if to == "native":
-        from skb.sources import native
-
-        text = native.write(machine)
-    elif to == "json":
-        import json as writer
-
-        rows = [_row(fact) for fact in machine.facts]
-        text = writer.dumps({**machine.summary(), "facts": rows}, indent=2, ensure_ascii=False)
-    else:
-        raise SkbError(f"cannot export to {to!r}", mend="native or json")
-    if output is None:
-        print(text)
-    else:
-        save(text, output)
-        say(f"{output}: {number(len(text))} characters")

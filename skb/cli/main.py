@@ -10,7 +10,7 @@ import sys
 import typer
 
 from skb import __version__
-from skb.cli import asking, knowing, serving, simulating, touring
+from skb.cli import asking, exporting, importing, knowing, serving, simulating, touring
 from skb.errors import SkbError
 
 app = typer.Typer(
@@ -21,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _module in (touring, knowing, asking, simulating, serving):
+for _module in (touring, importing, knowing, exporting, asking, simulating, serving):
     _module.register(app)
 
 

@@ -57,9 +57,9 @@ def find(facts: Iterable[Fact], wanted: Iterable[Fact]) -> frozenset[Fact]:
 
 def merge(facts: Iterable[Fact], gone: frozenset[Fact], added: Iterable[Fact]) -> tuple[Fact, ...]:
     kept = [fact for fact in facts if fact not in gone]
-    slots = {(fact.key, fact.source): fact for fact in kept}
+    slots = {(fact.key, fact.source, fact.by): fact for fact in kept}
     for fact in added:
-        other = slots.get((fact.key, fact.source))
+        other = slots.get((fact.key, fact.source, fact.by))
         if other is not None and other.args == fact.args:
             raise FactError(
                 f"{fact.text} is known already ({fact.source})", mend="nothing was changed"

@@ -130,14 +130,20 @@ class Store:
             return tuple(StoredMachine(*row) for row in connection.execute(query))
 
     def load(
-        self, name: str, title: str, facts: Iterable[Fact], *, replace: bool = False
+        self,
+        name: str,
+        title: str,
+        facts: Iterable[Fact],
+        *,
+        notes: tuple[str, ...] = (),
+        replace: bool = False,
     ) -> Machine:
         """Store a machine's facts as its first or, with `replace`, its next revision.
 
         Raises `NameTakenError` where the name is used for other facts; equal facts change nothing.
         """
         check_name(name)
-        fresh = Machine(name, facts, title=title)
+        fresh = Machine(name, facts, title=title, notes=notes)
         with self._changing() as connection:
             known = self._row(connection, name)
             if known is not None:
@@ -152,7 +158,8 @@ class Store:
             digest = self._keep_shape(connection, fresh)
             revision = self._log(connection, name, "load", title=title, shape=digest)
             self._set(connection, name, title, revision, known is None)
-        return Machine(name, fresh.facts, title=title, revision=revision, checked=True)
+            self._keep_notes(connection, revision, notes)
+        return Machine(name, fresh.facts, title=title, revision=revision, notes=notes, checked=True)
 
     def machine(self, name: str, as_of: int | None = None) -> Machine:
         """Return a machine now or as of a revision; raises `NotFoundError`."""
@@ -211,7 +218,9 @@ class Store:
                 return old
             revision = self._log(connection, name, "write", asserted=added, retracted=taken)
             self._set(connection, name, row.title, revision, False)
-        written = Machine(name, fresh.facts, title=row.title, revision=revision, checked=True)
+        written = Machine(
+            name, fresh.facts, title=row.title, revision=revision, notes=old.notes, checked=True
+        )
         self._keep_snapshot(written)
         return written
 
@@ -220,6 +229,7 @@ class Store:
         digest = self._keep_shape(connection, base)
         revision = self._log(connection, name, "load", title=base.title, shape=digest)
         self._set(connection, name, base.title, revision, True)
+        self._keep_notes(connection, revision, base.notes)
         return StoredMachine(name, base.title, revision)
 
     def history(self, name: str, since: int = 0) -> tuple[Change, ...]:
@@ -312,7 +322,20 @@ class Store:
             gone = frozenset(_FACTS.decode(entry.retracted))
             facts = merge(facts, gone, _FACTS.decode(entry.asserted))
             revision = entry.revision
-        return Machine(row.name, facts, title=last.title, revision=revision, checked=True)
+        notes = self._notes(connection, last.revision)
+        return Machine(
+            row.name, facts, title=last.title, revision=revision, notes=notes, checked=True
+        )
+
+    def _keep_notes(self, connection: Connection, revision: int, notes: tuple[str, ...]) -> None:
+        if notes:
+            values = {"revision": revision, "body": msgspec.json.encode(notes)}
+            connection.execute(insert(tables.note).values(values))
+
+    def _notes(self, connection: Connection, revision: int) -> tuple[str, ...]:
+        query = select(tables.note.c.body).where(tables.note.c.revision == revision)
+        body = connection.execute(query).scalar()
+        return () if body is None else msgspec.json.decode(body, type=tuple[str, ...])
 
     def _keep_shape(self, connection: Connection, fresh: Machine) -> str:
         """Store the facts with their provenance under the digest of that document."""

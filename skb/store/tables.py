@@ -47,6 +47,14 @@ change = Table(
 )
 Index("ix_change_machine_revision", change.c.machine, change.c.revision)
 
+# what the reader of a description had to say about it: left out, repaired, doubted
+note = Table(
+    "note",
+    metadata,
+    Column("revision", Integer, ForeignKey("change.revision"), primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
 decision = Table(
     "decision",
     metadata,

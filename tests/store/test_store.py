@@ -225,3 +225,22 @@ def test_store_finds_decisions_by_the_beginning_of_their_id(store: Store) -> Non
         with pytest.raises(NotFoundError):
             store.decision(wanted)
     assert [row["id"] for row in store.decisions()] == ["abd2", "abc1"]
+
+
+def test_store_keeps_the_notes_of_a_description(store: Store) -> None:
+    """What the reader of a description had to say stays with the machine, also after a write."""
+    store.load("m", "", BASE, notes=("two pairs were not measured",))
+    store.write("m", [LOAD[1]])
+    assert store.machine("m").notes == ("two pairs were not measured",)
+
+
+def test_store_lets_two_files_of_one_kind_disagree(store: Store) -> None:
+    """Both facts stay visible, the newer one holds, and the pair is listed as a conflict."""
+    said = [
+        Fact("memory_size", ("numa:0", size), "discovered", by=by, when=when)
+        for size, by, when in ((1024, "a.xml", "2025-01-01"), (2048, "b.xml", "2026-01-01"))
+    ]
+    node = Fact("contains", ("machine:0", "numa:0"), "discovered")
+    machine = store.load("m", "", [*BASE, node, *said])
+    assert machine.value("memory_size", "numa:0") == 2048
+    assert machine.conflicts() == ((said[1], said[0]),)
