@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
@@ -12,6 +13,7 @@ from api.drawings import svg_response
 from api.service import service
 from skb.draw import machine_svg
 from skb.errors import FactError, RequestError, RevisionError, SkbError
+from skb.exports import FORMATS, export
 from skb.machine import Machine
 from skb.relations import Fact, Source, relations
 
@@ -64,6 +66,26 @@ async def draw_machine(
     return svg_response(await kept.call(machine_svg, machine, focus=focus))
 
 
+@router.get("/{name}/export")
+async def export_machine(
+    request: Request,
+    name: str,
+    to: Annotated[str, Query(max_length=20, description=", ".join(FORMATS))] = "native",
+    as_of: AsOf = None,
+) -> Response:
+    """Write a machine in another format; `X-Notes` says what it could not take."""
+    kept = service(request)
+    machine = await kept.machine(name, as_of)
+    made = await kept.call(export, machine, to)
+    file = f"{quote(machine.name, safe='')}{made.suffix}"
+    headers = {
+        "ETag": etag(machine.revision),
+        "X-Notes": " | ".join(ascii(note)[1:-1] for note in made.notes)[:2000],
+        "Content-Disposition": f"attachment; filename*=UTF-8''{file}",
+    }
+    return Response(made.text.encode(), headers=headers, media_type=made.media_type)
+
+
 @router.get("/{name}")
 async def show_machine(request: Request, name: str, as_of: AsOf = None) -> Response:
     """Summarise a machine; the ETag is its revision."""
@@ -83,6 +105,23 @@ async def forget_machine(request: Request, name: str) -> Response:
     return json_response({"name": name, "revision": revision, "deleted": True})
 
 
+@router.get("/{name}/diff/{other}")
+async def compare_machines(
+    request: Request,
+    name: str,
+    other: str,
+    predicate: Annotated[str, Query(max_length=100)] = "",
+) -> Response:
+    """Say what differs from one machine to another; `NAME@7` is a revision."""
+    from skb.comparing import compare, document
+
+    _known_predicate(predicate)
+    kept = service(request)
+    a = await kept.call(kept.knowledge.revision, name, paths=False)
+    b = await kept.call(kept.knowledge.revision, other, paths=False)
+    return json_response(document(a, b, await kept.call(compare, a, b, predicate)))
+
+
 # -------------------------------------------------------------------- facts
 @router.get("/{name}/facts")
 async def list_facts(
@@ -94,24 +133,26 @@ async def list_facts(
     as_of: AsOf = None,
     limit: Annotated[int, Query(ge=1, le=10_000)] = 1000,
     after: Annotated[str, Query(max_length=60)] = "",
+    conflicts: Annotated[bool, Query(description="only facts that others overrule")] = False,
 ) -> Response:
     """List facts in canonical order; `after` is the `next` of the page before."""
-    if predicate and predicate not in relations():
-        raise FactError(
-            f"unknown predicate {predicate!r}", place="query predicate", mend="see /v1/relations"
-        )
+    _known_predicate(predicate)
     revision, start = _cursor(after) if after else (as_of, 0)
     machine = await service(request).machine(name, revision)
+    overruled = {lost for _holds, lost in machine.conflicts()} if conflicts else set()
     found: list[dict[str, Any]] = []
     following = None
     for at in range(start, len(machine.facts)):
         fact = machine.facts[at]
-        if _wanted(fact, predicate, object, source):
+        if _wanted(fact, predicate, object, source) and (not conflicts or fact in overruled):
             if len(found) == limit:
                 following = f"{machine.revision}.{at}"
                 break
-            holds = machine.fact(fact.predicate, *fact.key[1:]) == fact
-            found.append({**fact_json(fact), "holds": holds})
+            strongest = machine.fact(fact.predicate, *fact.key[1:])
+            row = {**fact_json(fact), "holds": strongest == fact}
+            if conflicts and strongest is not None:
+                row["overruled_by"] = fact_json(strongest)
+            found.append(row)
     page = {
         "machine": machine.name,
         "revision": machine.revision,
@@ -119,6 +160,13 @@ async def list_facts(
         "next": following,
     }
     return json_response(page, headers={"ETag": etag(machine.revision)})
+
+
+def _known_predicate(predicate: str) -> None:
+    if predicate and predicate not in relations():
+        raise FactError(
+            f"unknown predicate {predicate!r}", place="query predicate", mend="see /v1/relations"
+        )
 
 
 def _wanted(fact: Fact, predicate: str, part: str, source: Source | None) -> bool:

@@ -2,6 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
+# errors quote what they refuse: whoever sent a megabyte of it, or codes that move the cursor or
+# cannot be printed at all, gets them back short and escaped
+_MESSAGE_LIMIT = 1000
+_PLACE_LIMIT = 400
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def _shown(text: str, limit: int) -> str:
+    if len(text) > limit:
+        half = limit // 2
+        text = f"{text[:half]} … {len(text) - limit} characters … {text[-half:]}"
+    return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
+
 
 class SkbError(Exception):
     """Anything that we tell the user about instead of showing a traceback.
@@ -17,9 +32,9 @@ class SkbError(Exception):
 
     def __init__(self, message: str, *, place: str = "", mend: str = "") -> None:
         super().__init__(message)
-        self.message = message
-        self.place = place
-        self.mend = mend
+        self.message = _shown(message, _MESSAGE_LIMIT)
+        self.place = _shown(place, _PLACE_LIMIT)
+        self.mend = _shown(mend, _PLACE_LIMIT)
 
     def __str__(self) -> str:
         text = f"{self.place}: {self.message}" if self.place else self.message

@@ -7,20 +7,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from skb.decision import Decision, Limits
 from skb.errors import CheckError, NameTakenError, NotFoundError, RequestError
 from skb.machine import Machine
 from skb.relations import Fact
 from skb.resources import bundled_machines
 
 if TYPE_CHECKING:
+    from skb.decision import Decision, Limits
     from skb.sources.description import Description
     from skb.store import Change, Store, StoredMachine
 
@@ -33,9 +32,16 @@ def decide(
     Raises `RequestError` for a bad request, `LimitError` where nothing was found in time,
     `CheckError` where our own answer is wrong (it never leaves this function).
     """
+    from skb.decision import Limits
     from skb.questions import question as find
 
     asked = find(question)
+    if asked.needs_pus and not machine.pus:
+        raise RequestError(
+            f"{machine.name} describes no PU, only parts of a machine",
+            place=question,
+            mend="merge it with a description that has the PUs",
+        )
     spent = limits or Limits()
     begin = time.perf_counter()
     decision = asked.decide(machine, raw, spent)
@@ -61,6 +67,7 @@ def explain_alternative(
     `clause` is what a user types behind `--not`: `{"task": "rx", "pu": "5"}`. The price is exact
     where both answers are proven optimal, else it is marked as an estimate.
     """
+    from skb.decision import Limits
     from skb.questions import question as find
 
     asked = find(decision["question"])
@@ -193,6 +200,8 @@ class KnowledgeBase:
                     raise
         if ref in bundled_machines():
             return _bundled(ref)
+        from difflib import get_close_matches
+
         known = sorted({row.name for row in self._stored()} | set(bundled_machines()))
         near = get_close_matches(ref, known, n=1)
         what = "machine or file" if paths else "machine"
@@ -236,6 +245,38 @@ class KnowledgeBase:
             replace=replace,
         )
 
+    def merge(
+        self, name: str, descriptions: Sequence[Description], places: Sequence[str]
+    ) -> Machine:
+        """Add what further descriptions say to a stored or bundled machine, as its next revision.
+
+        Raises `DescriptionError` where one of them is of another machine; nothing is changed then.
+        """
+        from skb.merging import merge_into
+
+        merged = merge_into(self.machine(name, paths=False), descriptions, places)
+        return self.store.load(name, merged.title, merged.facts, notes=merged.notes, replace=True)
+
+    def rediscover(self, name: str, description: Description) -> Machine:
+        """Store what was discovered anew; what people said and probes measured stays."""
+        from skb.merging import refresh
+
+        try:
+            known = self.store.machine(name)
+        except NotFoundError:
+            return self.load(name, description)
+        return self.load(name, refresh(known, description), replace=True)
+
+    def revision(self, ref: str, paths: bool = True) -> Machine:
+        """Return a machine by name, bundled name or path, or one of its revisions: `M@7`."""
+        name, at, number = ref.rpartition("@")
+        known = {row.name for row in self._stored()} if at else set()
+        if not at or not number.isascii() or not number.isdigit() or ref in known:
+            return self.machine(ref, paths=paths)
+        if paths and self.is_path(ref):
+            return self.machine(ref)
+        return self.machine(name, int(number[:19]), paths=False)
+
     def delete(self, name: str) -> int:
         """Forget a stored machine; return the revision of the change."""
         return self.store.delete(name)
@@ -253,6 +294,30 @@ class KnowledgeBase:
 
     def history(self, name: str, since: int = 0) -> tuple[Change, ...]:
         return self.store.history(name, since)
+
+    def revisions(self, name: str) -> list[dict[str, Any]]:
+        """Return the log of a machine: revision, when, kind, number of facts, and what changed."""
+        if self.without_store:
+            return []
+        rows: list[dict[str, Any]] = []
+        facts = 0
+        for change in self.history(name):
+            if change.kind == "load":
+                facts = len(self.store.machine(name, change.revision).facts)
+            else:
+                deleted = change.kind == "delete"
+                facts = 0 if deleted else facts + len(change.asserted) - len(change.retracted)
+            rows.append(
+                {
+                    "revision": change.revision,
+                    "when": change.at,
+                    "kind": change.kind,
+                    "facts": facts,
+                    "asserted": change.asserted,
+                    "retracted": change.retracted,
+                }
+            )
+        return rows
 
     # ------------------------------------------------------------ decisions
     def ask(

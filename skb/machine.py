@@ -8,32 +8,40 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from copy import copy
 from functools import cached_property
 
-from skb.errors import ContradictionError, NotFoundError
+from skb.containment import (
+    CPU_KINDS,
+    IO_KINDS,
+    MEMORY_KINDS,
+    ROOT,
+    check_containment,
+    kind_of,
+)
+from skb.errors import NotFoundError
 from skb.factset import FactSet
 from skb.relations import KINDS, Fact, Value, check_set
+from skb.usability import Usability, usability
 
-ROOT = "machine:0"
-CPU_KINDS = frozenset(
-    (
-        *("machine", "package", "die", "group", "core", "pu"),
-        *("l5", "l4", "l3", "l3i", "l2", "l2i", "l1d", "l1i"),
-    )
-)
-MEMORY_KINDS = frozenset({"numa", "memcache"})
-IO_KINDS = frozenset({"bridge", "pci", "device"})
+__all__ = [
+    "COUNTED",
+    "CPU_KINDS",
+    "IO_KINDS",
+    "MEMORY_KINDS",
+    "ROOT",
+    "Machine",
+    "index_of",
+    "kind_of",
+    "natural_order",
+    "object_order",
+]
 COUNTED = (
     *("pu", "core", "package", "die", "numa", "l1d", "l1i", "l2", "l3"),
     *("memcache", "pci", "bridge", "device", "misc"),
 )
 _RANK = {kind: rank for rank, kind in enumerate(KINDS)}
-_OUTER = frozenset({"machine", "package", "die", "core"})
 _LEVELS = {"l1d": "l1", "l1i": "l1", "l3i": "l3", "l2i": "l2", "l5": "l4"}
-
-
-def kind_of(name: str) -> str:
-    return name.partition(":")[0]
 
 
 def index_of(name: str) -> int:
@@ -69,7 +77,13 @@ class Machine(FactSet):
         self.revision = revision
         self.notes = notes
         super().__init__(tuple(facts) if checked else check_set(facts, name))
-        self._check_structure()
+        check_containment(self._parents, name)
+
+    def at(self, revision: int) -> Machine:
+        """Return the same facts at another revision; the views that were computed are kept."""
+        other = copy(self)
+        other.revision = revision
+        return other
 
     # ------------------------------------------------------------ containment
     @cached_property
@@ -90,7 +104,7 @@ class Machine(FactSet):
 
     @cached_property
     def _object_set(self) -> frozenset[str]:
-        return frozenset(self.objects)
+        return frozenset({ROOT, *self._parents})
 
     def has(self, name: str) -> bool:
         return name in self._object_set
@@ -130,32 +144,6 @@ class Machine(FactSet):
             if (kind := kind_of(name)) in found:
                 found[kind] += 1
         return found
-
-    def _check_structure(self) -> None:
-        for child in self._parents:
-            seen = {child}
-            at = child
-            while at != ROOT:
-                if at not in self._parents:
-                    raise ContradictionError(
-                        f"{child} hangs under {at}, which has no parent",
-                        place=self.name,
-                        mend=f"add contains(PARENT, {at})",
-                    )
-                at = self._parents[at]
-                if at in seen:
-                    raise ContradictionError(
-                        f"{child} contains itself", place=self.name, mend="break the circle"
-                    )
-                seen.add(at)
-        for child, parent in self._parents.items():
-            around, inside = kind_of(parent), kind_of(child)
-            if (around == "pu" and inside != "misc") or (around == "core" and inside in _OUTER):
-                raise ContradictionError(
-                    f"{child} cannot be inside {parent}", place=self.name, mend="mend contains"
-                )
-        if ROOT in self._parents:
-            raise ContradictionError("machine:0 has a parent", place=self.name)
 
     # ------------------------------------------------------------ PUs and memory
     @cached_property
@@ -247,22 +235,21 @@ class Machine(FactSet):
 
     # ------------------------------------------------------------ what may be used
     @cached_property
-    def _gone(self) -> Mapping[str, str]:
-        gone: dict[str, str] = {}
-        for fact in self.facts_of("power"):
-            if fact.args[1] != "on":
-                state = "powered off" if fact.args[1] == "off" else "asleep"
-                gone[str(fact.args[0])] = f"{fact.args[0]} is {state}"
-        for fact in self.facts_of("presence"):
-            if fact.args[1] == "absent":
-                gone[str(fact.args[0])] = f"{fact.args[0]} is absent"
-        return gone
+    def usability(self) -> Usability:
+        """What power and presence make unusable; `skb.dependence` derives it with all reasons."""
+        states: dict[str, set[str]] = defaultdict(set)
+        for predicate, fine in (("power", "on"), ("presence", "present")):
+            for fact in self.facts_of(predicate):
+                if fact.args[1] != fine:
+                    states[str(fact.args[0])].add(str(fact.args[1]))
+        if not states:
+            return Usability({}, frozenset())
+        return usability(self._children, states, self.links)
 
     def unusable(self, name: str) -> str:
         """Return why a part cannot be used (power, presence, allowed set), or an empty string."""
-        for at in (name, *self.ancestors(name)):
-            if at in self._gone:
-                return self._gone[at]
+        if why := self.usability.because.get(name):
+            return why
         reason = self.value("disallowed", name)
         return f"{name} is not allowed: {reason}" if reason is not None else ""
 
@@ -332,11 +319,9 @@ class Machine(FactSet):
         import networkx
 
         graph = networkx.DiGraph((a, b) for a, ends in self.links.items() for b in ends)
-        graph.remove_nodes_from([node for node in list(graph) if self.unusable_link_end(node)])
+        silent = self.usability.silent
+        graph.remove_nodes_from([n for n in list(graph) if n in silent or not self.has(n)])
         return dict(networkx.all_pairs_shortest_path_length(graph))
-
-    def unusable_link_end(self, name: str) -> str:
-        return self.unusable(name) if self.has(name) else f"{self.name} has no {name}"
 
     def hops(self, first: str, second: str) -> int | None:
         """Return the number of links from one part to another, None where none lead there."""

@@ -2,7 +2,8 @@
 
 It does not judge that an answer set is stable, nor that it is the best: that would need a second
 solver. It judges the form, the counts, the promises of the status, that the rules hold nothing
-forbidden, and that every shown atom of a stored predicate is a fact of the machine.
+forbidden, and that every shown atom of a stored predicate is a fact of the machine. What the rows
+of a named query must keep is judged by `skb.checkers.query_named`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from skb.checkers.query_named import check_named
 from skb.decision import Decision, Status
 from skb.machine import Machine
 from skb.relations import relations
@@ -21,10 +23,12 @@ MOST = 1000
 
 def check(machine: Machine, decision: Decision) -> list[str]:
     """Return what is wrong with a decision of `query`, in words."""
-    rules = str(decision.request.get("rules", ""))
+    rules = str(decision.request.get("rules") or "")
     models: list[dict[str, Any]] = decision.answer.get("models", [])
     wrong = [f"the rules hold {found.group()!r}" for found in FORBIDDEN.finditer(rules)]
     wrong += _counts(decision, models)
+    if decision.request.get("named"):
+        return wrong + check_named(machine, decision)
     for number, model in enumerate(models):
         for atom in model["atoms"]:
             wrong += [f"model {number}: {text}" for text in _atom(machine, rules, decision, atom)]

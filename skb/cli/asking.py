@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,6 +26,7 @@ def register(app: typer.Typer) -> None:
 
 
 def ask(
+    context: typer.Context,
     question: Annotated[str, typer.Argument(help="placement, route, buffers or query.")],
     m: MachineName,
     request: Annotated[
@@ -60,6 +60,12 @@ def ask(
         typer.Option(help='buffers: "name=rx device=eth0 consumer=20 pattern=consume".'),
     ] = None,
     rules: Annotated[str | None, typer.Option(help="query: rules in clingo syntax.")] = None,
+    named: Annotated[
+        str | None, typer.Option(help="query: a named query; `skb queries` lists them.")
+    ] = None,
+    with_: Annotated[
+        list[str] | None, typer.Option("--with", help='query: "core=pu:3 level=l3" for --named.')
+    ] = None,
     limit: Annotated[float, typer.Option(help="Seconds; an answer or none by then.")] = 10.0,
     seed: Annotated[int, typer.Option(help="Seed of the search.")] = 0,
     unit: Annotated[str, typer.Option(help="ns or cycles, for the output.")] = "ns",
@@ -83,6 +89,7 @@ def ask(
         "model": model,
         "compare": compare or None,
         "rules": rules,
+        "named": named,
     }
     raw.update({key: value for key, value in given.items() if value is not None})
     for key, words in (("task", task), ("traffic", traffic), ("flow", flow)):
@@ -92,8 +99,10 @@ def ask(
     if per is not None:
         # `--per gpu --task "cores=8"` sizes the ranks
         sizes = [each for each in raw.get("task", []) if "name" not in each]
-        named = [each for each in raw.get("task", []) if "name" in each]
-        raw["task"] = [*named, {"name": "rank", "per": per, **(sizes[0] if sizes else {})}]
+        others = [each for each in raw.get("task", []) if "name" in each]
+        raw["task"] = [*others, {"name": "rank", "per": per, **(sizes[0] if sizes else {})}]
+    for text in with_ or ():
+        raw["with"] = {**_table(raw, "with"), **read_pairs(text, "--with")}
     if not 0 < limit <= 86_400:
         raise RequestError("--limit is above 0 and at most 86400 seconds", mend="--limit 5")
     if unit not in {"ns", "cycles"}:
@@ -101,8 +110,7 @@ def ask(
     knowledge = KnowledgeBase.open(db)
     machine = knowledge.machine(m)
     ref = str(Path(m).resolve()) if knowledge.is_path(m) else m
-    # a process that has only just begun has run for about its processor time
-    spent = Limits(seconds=limit, seed=seed, begun=time.monotonic() - time.process_time())
+    spent = Limits(seconds=limit, seed=seed, begun=context.obj)
     try:
         decision = knowledge.ask(question, machine, raw, spent, ref=ref, store=False)
     except RequestError:
@@ -118,6 +126,14 @@ def ask(
     else:
         print_decision(answer)
     raise typer.Exit(EXIT_CODES[decision.status.value])
+
+
+def _table(raw: dict[str, Any], key: str) -> dict[str, Any]:
+    """Return a table of a request file that options add to; raise `RequestError` if it is none."""
+    found = raw.get(key, {})
+    if not isinstance(found, dict):
+        raise RequestError(f"{key} is no table", place="request", mend=f"[{key}] core = 3")
+    return found
 
 
 def _show_example(question: str) -> None:

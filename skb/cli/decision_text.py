@@ -105,11 +105,24 @@ def _buffers(answer: dict[str, Any]) -> None:
 
 
 def _query(answer: dict[str, Any]) -> None:
+    if "rows" in answer:
+        _named(answer)
+        return
     for count, model in enumerate(answer["models"], 1):
         cost = f" cost {model['cost']}" if model.get("cost") else ""
         print(f"answer set {count}{cost}")
         for atom in model["atoms"]:
             print(f"  {atom['predicate']}({', '.join(str(a) for a in atom['args'])})")
+
+
+def _named(answer: dict[str, Any]) -> None:
+    given = " ".join(f"{key}={value}" for key, value in answer["with"].items())
+    print(f"{answer['named']} {given}".rstrip())
+    rows = [[row[column] for column in answer["columns"]] for row in answer["rows"]]
+    if rows:
+        table(answer["columns"], rows[:SHOWN_ROWS])
+    if len(rows) > SHOWN_ROWS:
+        print(f"… and {len(rows) - SHOWN_ROWS} more rows; --json has all")
 
 
 def _costs(costs: list[dict[str, Any]]) -> None:

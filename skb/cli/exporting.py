@@ -7,9 +7,7 @@ from typing import Annotated
 
 import typer
 
-from skb.cli.knowing import row_of
 from skb.cli.output import Database, MachineName, number, save, say
-from skb.errors import SkbError
 
 
 def register(app: typer.Typer) -> None:
@@ -19,7 +17,7 @@ def register(app: typer.Typer) -> None:
 
 def export(
     m: MachineName,
-    to: Annotated[str, typer.Option(help="native or json.")] = "native",
+    to: Annotated[str, typer.Option(help="native, json, asp, hwloc, nccl or dot.")] = "native",
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="File; default stdout.")
     ] = None,
@@ -27,24 +25,16 @@ def export(
 ) -> None:
     """Write a machine's facts in another format; native reads back to the same facts.
 
-    Example: skb export tyan-s4985 --to native -o tyan.toml
+    Example: skb export tyan-s4985 --to hwloc -o tyan.xml
     """
+    from skb.exports import export as write
     from skb.knowledge import KnowledgeBase
 
-    machine = KnowledgeBase.open(db).machine(m)
-    if to == "native":
-        from skb.sources import native
-
-        text = native.write(machine)
-    elif to == "json":
-        import json as writer
-
-        rows = [row_of(fact) for fact in machine.facts]
-        text = writer.dumps({**machine.summary(), "facts": rows}, indent=2, ensure_ascii=False)
-    else:
-        raise SkbError(f"cannot export to {to!r}", mend="native or json")
+    made = write(KnowledgeBase.open(db).machine(m), to)
     if output is None:
-        print(text)
+        print(made.text, end="")
     else:
-        save(text, output)
-        say(f"{output}: {number(len(text))} characters")
+        save(made.text, output)
+        say(f"{output}: {number(len(made.text))} characters")
+    for note in made.notes:
+        say(f"note: {note}")

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from skb.cli.output import Database, Json, print_json, say
+from skb.cli.tables import Clock, Receive, RoundTrip, Send, Structure, Unit, read_found
 from skb.errors import SkbError
 
 if TYPE_CHECKING:
+    from skb.knowledge import KnowledgeBase
     from skb.machine import Machine
     from skb.sources.description import Description
 
@@ -22,26 +24,48 @@ def register(app: typer.Typer) -> None:
 
 
 def import_(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Descriptions.")],
-    name: Annotated[str | None, typer.Option(help="Name of the machine (one file).")] = None,
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="FILE...", help="Descriptions.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the machine that all the files describe.")
+    ] = None,
     replace: Annotated[
         bool, typer.Option("--replace", help="Store as the next revision of a known machine.")
     ] = False,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Add to what is known of the machine --name.")
+    ] = False,
+    send: Send = None,
+    receive: Receive = None,
+    rtt: RoundTrip = None,
+    structure: Structure = "",
+    unit: Unit = "",
+    clock_mhz: Clock = None,
     json: Json = False,
     db: Database = None,
 ) -> None:
-    """Read machine descriptions (hwloc XML, sysfs archive, native TOML) and store their facts.
+    """Read machine descriptions, recognised by their content, and store their facts.
+
+    They are hwloc XML, a sysfs archive or folder, native TOML, NCCL topology XML, Barrelfish facts,
+    an MCTOP file, a latency matrix (CSV), or a list of sender, receiver and cost.
 
     Example: skb import node17.xml --name node17
     """
     from skb.knowledge import KnowledgeBase
-    from skb.sources import read_path
+    from skb.sources.description import TableOptions
 
-    if name is not None and len(files) > 1:
-        raise SkbError("--name goes with one file", mend="import the files one by one")
+    if merge and (name is None or replace):
+        raise SkbError("--merge goes with --name M and without --replace", mend="give --name M")
     knowledge = KnowledgeBase.open(db)
     # everything is read before anything is written: a bad file changes nothing
-    found = [(path, read_path(path)) for path in files]
+    options = TableOptions(unit, clock_mhz, structure)
+    roles = {"send": send, "receive": receive, "rtt": rtt}
+    found = read_found(files or (), roles, options)
+    if name is not None and (merge or len(found) > 1):
+        places = [(str(path), description) for path, description in found]
+        _tell_merged(_merged(knowledge, name, places, merge, replace), places, json)
+        return
     stored = [_store(knowledge, d, name or d.name or _stem(path), replace) for path, d in found]
     if json:
         print_json([machine.summary() for machine in stored])
@@ -55,15 +79,53 @@ def _store(knowledge: Any, description: Description, name: str, replace: bool) -
     return machine
 
 
+def _merged(
+    knowledge: KnowledgeBase,
+    name: str,
+    found: list[tuple[str, Description]],
+    into: bool,
+    replace: bool = False,
+) -> Machine:
+    """Store several descriptions of one machine as one, or add them to the machine `name`."""
+    from skb.merging import merge
+
+    places = [place for place, _description in found]
+    descriptions = [description for _place, description in found]
+    if into:
+        return knowledge.merge(name, descriptions, places)
+    return knowledge.load(name, merge(descriptions, places), replace=replace)
+
+
+def _tell_merged(machine: Machine, found: list[tuple[str, Description]], json: bool) -> None:
+    """Print what each file gave, and how many statements other files or sources overrule."""
+    given = [{"file": place, "facts": len(description.facts)} for place, description in found]
+    disputed = len(machine.conflicts())
+    if json:
+        print_json([{**machine.summary(), "files": given, "conflicts": disputed}])
+        return
+    _tell_counts(machine)
+    for row in given:
+        print(f"  {row['facts']} facts from {row['file']}")
+    if disputed:
+        hint = f"`skb facts {machine.name} --conflicts` lists them"
+        print(f"  {disputed} statements are overruled by others; {hint}")
+    for note in machine.notes:
+        say(f"note: {note}")
+
+
 def _stem(path: Path) -> str:
     return path.name.partition(".")[0] or path.resolve().name
 
 
 def _tell(machine: Machine, description: Description) -> None:
-    counts = ", ".join(f"{n} {kind}" for kind, n in machine.counts.items() if n)
-    print(f"{machine.name}: {len(machine.facts)} facts at revision {machine.revision}: {counts}")
+    _tell_counts(machine)
     for note in description.notes:
         say(f"note: {note}")
+
+
+def _tell_counts(machine: Machine) -> None:
+    counts = ", ".join(f"{n} {kind}" for kind, n in machine.counts.items() if n)
+    print(f"{machine.name}: {len(machine.facts)} facts at revision {machine.revision}: {counts}")
 
 
 def discover(
@@ -71,21 +133,38 @@ def discover(
         Path | None, typer.Option(help="A captured tree or archive instead of this host.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the machine.")] = None,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Add to what is known of the machine.")
+    ] = False,
+    load: Annotated[
+        bool, typer.Option("--load", help="Measure the load of every PU over a moment, too.")
+    ] = False,
     json: Json = False,
     db: Database = None,
 ) -> None:
     """Discover this host from Linux sysfs and store its facts as the next revision.
+
+    What was asserted or measured about parts that are still there stays.
 
     Example: skb discover --name this-host
     """
     from skb.knowledge import KnowledgeBase
     from skb.sources import read_path, sysfs
 
-    description = sysfs.discover() if root is None else read_path(root)
+    if load and root is not None:
+        raise SkbError("a captured tree has no load", mend="leave --load or --root out")
+    description = sysfs.discover(load=load) if root is None else read_path(root)
     knowledge = KnowledgeBase.open(db)
     wanted = name or description.name or "this-host"
-    machine = knowledge.load(wanted, description, replace=True)
+    if merge:
+        place = str(root) if root else "this host"
+        found = [(place, description)]
+        _tell_merged(_merged(knowledge, wanted, found, into=True), found, json)
+        return
+    machine = knowledge.rediscover(wanted, description)
     if json:
         print_json(machine.summary())
-    else:
-        _tell(machine, description)
+        return
+    _tell_counts(machine)
+    for note in machine.notes:
+        say(f"note: {note}")

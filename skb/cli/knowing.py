@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,9 @@ from skb.cli.output import (
 from skb.errors import FactError, SkbError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from skb.dependence import Unreachable
     from skb.machine import Machine
     from skb.relations import Fact
 
@@ -55,23 +58,32 @@ def machines(json: Json = False, db: Database = None) -> None:
     )
 
 
-def show(m: MachineName, json: Json = False, db: Database = None) -> None:
-    """Show what a machine is made of.
+def show(
+    m: MachineName,
+    as_of: Annotated[int | None, typer.Option(help="As of this revision.")] = None,
+    json: Json = False,
+    db: Database = None,
+) -> None:
+    """Show what a machine is made of, and what of it cannot be reached.
 
     Example: skb show tyan-s4985 --json
     """
+    from skb.cli.comparing import print_unreachable, rows_of
     from skb.knowledge import KnowledgeBase
 
-    machine = KnowledgeBase.open(db).machine(m)
+    machine = KnowledgeBase.open(db).machine(m, as_of)
+    unreachable = _unreachable(machine)
     if json:
-        print_json(machine.summary())
+        print_json({**machine.summary(), "unreachable": rows_of(unreachable)})
         return
     print(f"{machine.name}  {machine.title}".rstrip())
     print(f"revision {machine.revision}, {len(machine.facts)} facts, {machine.digest[:19]}")
     print(", ".join(f"{n} {kind}" for kind, n in machine.counts.items() if n))
-    print(f"PUs {spans(machine.pus)}; memory {_memory(machine)}")
+    print(f"PUs {spans(machine.pus) or 'none'}; memory {_memory(machine)}")
     if len(machine.allowed_pus) != len(machine.pus):
         print(f"allowed PUs {spans(machine.allowed_pus)}")
+    if unreachable:
+        print_unreachable(unreachable, "now")
     rows = machine.devices()
     if rows:
         table(
@@ -86,6 +98,15 @@ def show(m: MachineName, json: Json = False, db: Database = None) -> None:
         )
     for note in machine.notes:
         say(f"note: {note}")
+
+
+def _unreachable(machine: Machine) -> Sequence[Unreachable]:
+    """Return what power and presence make unreachable; no rules are run where nothing is off."""
+    if not machine.usability.because:
+        return ()
+    from skb.dependence import unreachable
+
+    return unreachable(machine)
 
 
 def _memory(machine: Machine) -> str:
@@ -115,6 +136,7 @@ def facts(
     if relations:
         _print_relations(json, markdown)
         return
+    from skb.exports.facts_json import row_of
     from skb.knowledge import KnowledgeBase
     from skb.relations import relations as known
 
@@ -125,9 +147,10 @@ def facts(
             f"unknown predicate {predicate!r}", mend="`skb facts --relations` lists the known ones"
         )
     machine = KnowledgeBase.open(db).machine(m, as_of)
-    found = machine.facts if predicate is None else machine.all(predicate)
     if conflicts:
-        found = tuple(lost for _holds, lost in machine.conflicts())
+        _print_conflicts(machine, predicate, json)
+        return
+    found = machine.facts if predicate is None else machine.all(predicate)
     rows = [row_of(fact) for fact in found]
     if json:
         print_json(rows)
@@ -141,19 +164,21 @@ def facts(
     )
 
 
-def row_of(fact: Fact) -> dict[str, Any]:
-    from skb.relations import relations as known
+def _print_conflicts(machine: Machine, predicate: str | None, json: bool) -> None:
+    """Print the facts that are overruled, each beside the one that holds."""
+    from skb.exports.facts_json import row_of
 
-    row: dict[str, Any] = {
-        "predicate": fact.predicate,
-        "args": list(fact.args),
-        "source": fact.source,
-        "unit": known()[fact.predicate].unit,
-    }
-    for name in ("by", "when", "samples", "spread"):
-        if value := getattr(fact, name):
-            row[name] = value
-    return row
+    pairs = [p for p in machine.conflicts() if predicate in (None, p[0].predicate)]
+    if json:
+        print_json([{**row_of(lost), "overruled_by": row_of(holds)} for holds, lost in pairs])
+        return
+    table(
+        ["holds", "source", "by", "overruled", "source", "by"],
+        [
+            [holds.text, holds.source, holds.by, lost.args[-1], lost.source, lost.by]
+            for holds, lost in pairs
+        ],
+    )
 
 
 def _print_relations(json: bool, markdown: bool) -> None:
@@ -200,7 +225,11 @@ def assert_(
         gone = [f for f in old.facts if (f.key, f.source) in slots]
         added = [f for f in added if all(f.args != g.args or f.key != g.key for g in gone)]
         gone = [g for g in gone if g.args != slots[g.key, g.source].args]
-    _changed(knowledge.write(m, added, gone), json, len(added), len(gone))
+    before = _unreachable(knowledge.machine(m, paths=False))
+    machine = knowledge.write(m, added, gone)
+    _changed(machine, json, len(added), len(gone))
+    if not json:
+        _tell_reach(before, _unreachable(machine))
 
 
 def retract(
@@ -218,7 +247,23 @@ def retract(
     from skb.relations import parse_fact
 
     gone = [parse_fact(text, source) for text in fact]
-    _changed(KnowledgeBase.open(db).write(m, [], gone), json, 0, len(gone))
+    knowledge = KnowledgeBase.open(db)
+    before = _unreachable(knowledge.machine(m, paths=False))
+    machine = knowledge.write(m, [], gone)
+    _changed(machine, json, 0, len(gone))
+    if not json:
+        _tell_reach(before, _unreachable(machine))
+
+
+def _tell_reach(before: Sequence[Unreachable], after: Sequence[Unreachable]) -> None:
+    """Print what a change of power or presence took along or gave back."""
+    from skb.cli.comparing import print_unreachable
+
+    was, now = {row.id for row in before}, {row.id for row in after}
+    if lost := [row for row in after if row.id not in was]:
+        print_unreachable(lost, "from now on")
+    if back := was - now:
+        print(f"{len(back)} reachable again")
 
 
 def _changed(machine: Machine, json: bool, added: int, gone: int) -> None:

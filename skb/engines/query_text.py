@@ -23,7 +23,7 @@ _AT = re.compile(r"@(?![0-9])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _STRING = re.compile(r'"(?:\\.|[^"\\\n])*"')
 _NUMBER = re.compile(r"(?<![A-Za-z_0-9'])(?:0x[0-9a-fA-F]+|[0-9]+)")
-_WORD = re.compile(r"[a-z][A-Za-z0-9_']*")
+_WORD = re.compile(r"_*[a-z][A-Za-z0-9_']*")
 
 
 def vet_text(text: str) -> None:
@@ -68,7 +68,7 @@ def needed_rules(prelude: str, wanted: frozenset[str]) -> tuple[str, frozenset[s
 
     A line of the prelude holds one rule, its head first.
     """
-    rules = [line for line in prelude.splitlines() if line and not line.startswith("%")]
+    rules = [line for line in prelude.splitlines() if line and line[0] not in "%#"]
     heads = {line: line.partition("(")[0] for line in rules}
     names, kept = set(wanted), set[str]()
     while more := [line for line in rules if heads[line] in names and line not in kept]:

@@ -1,51 +1,71 @@
 """`query`: a user's own rules in clingo syntax over the facts of a machine.
 
 What a query may use stands in the header of `rules/query/prelude.lp`. Where a query optimises, the
-answer sets are the best ones; clingo gives the sum of `#maximize` with the opposite sign.
+answer sets are the best ones; clingo gives the sum of `#maximize` with the opposite sign. Instead
+of rules, a request may name a query of `rules/query/named/` and give its parameters.
 """
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta
 
+from skb.atoms import Row, companion, companion_rows, fit, plain_rows
 from skb.checkers import query as checker
 from skb.costs import Costs
-from skb.decision import Cost, Decision, Limits, Objective, Reason, Status
-from skb.engines.asp import INTEGER_MAX, engine_name, rules_digest
+from skb.decision import Assumption, Cost, Decision, Limits, Objective, Reason, Status
+from skb.engines.asp import engine_name, rules_digest
 from skb.engines.query import Answers, Work, ask
 from skb.engines.query_text import needed_rules, vet_text, words
-from skb.errors import RequestError, RulesError
-from skb.machine import Machine, index_of, kind_of
+from skb.errors import RequestError
+from skb.machine import Machine
+from skb.named import FOLDER, Named, Value
+from skb.questions.query_given import GIVEN, given_rows, restricted_rows
+from skb.questions.query_named import find, parameter_rows, read_values, rows_of
 from skb.questions.question import Question, Raw, read_request
-from skb.relations import Relation, Value, relations
+from skb.relations import relations
 from skb.resources import rules_file
 
-PRELUDE = "query/prelude.lp"
+PRELUDE = ("machine.lp", "query/prelude.lp")
+NAMED_PRELUDE = "query/named.lp"
 DEFAULT_LIMIT_S = 5.0
 MAX_LIMIT_S = 60.0
 MAX_MODELS = 1000
-MAX_PAIR_PUS = 256
-SUFFIXES = {"ns": ("_ps", 1000), "bytes": ("_kib", 0)}
+NAMED_GIVEN = (("param", 2), ("link_end", 2))
 _SIGNATURE = re.compile(r"^(-?[a-z_][A-Za-z0-9_']*)/([0-9]{1,2})$")
-
-Row = tuple[str | int, ...]
 
 
 class QueryRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """Rules in clingo syntax; how long and how many; `show` lists predicates as `name/arity`."""
+    """Rules in clingo syntax, or the name of a query with its parameters; how long and how many.
 
-    rules: Annotated[str, Meta(min_length=1)]
+    `show` lists predicates as `name/arity`; a named query has its own, and one answer set.
+    """
+
+    rules: Annotated[str, Meta(min_length=1)] | None = None
+    named: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    with_: dict[str, str | int | float | bool | list[Any]] = msgspec.field(
+        name="with", default_factory=dict
+    )
     limit_s: Annotated[float, Meta(gt=0, le=MAX_LIMIT_S)] | None = None
     models: Annotated[int, Meta(ge=0, le=MAX_MODELS)] = 1
     show: list[str] = []
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is asked: rules, and for a named query its description and parameters."""
+
+    rules: str
+    query: Named | None = None
+    values: dict[str, Value] = field(default_factory=dict)
+    files: tuple[str, ...] = PRELUDE
 
 
 def decide(machine: Machine, raw: Raw, limits: Limits) -> Decision:
@@ -55,22 +75,50 @@ def decide(machine: Machine, raw: Raw, limits: Limits) -> Decision:
     """
     started = time.monotonic()
     request = read_request(raw, QueryRequest, "query")
-    vet_text(request.rules)
+    asked = _asked(machine, request)
     limit_s = _limit(request, limits)
     costs = Costs(machine)
-    work, warnings = _work(machine, request, costs, limits.seed)
+    work, warnings = _work(machine, request, asked, costs, limits.seed)
     begun = started if limits.begun is None else min(started, limits.begun)
     answers = ask(work, limit_s, time.monotonic() - begun)
     provenance = {
         "facts": machine.digest,
-        "rules": rules_digest((PRELUDE,)),
+        "rules": rules_digest(asked.files),
         "engine": engine_name(),
         "seed": limits.seed,
         "limit_s": limit_s,
     }
     decision = _decision(machine, answers, dict(raw), (*warnings, *answers.messages), provenance)
     decision = replace(decision, assumed=costs.assumed)
+    if asked.query is not None:
+        decision = _with_rows(decision, asked.query, asked.values)
     return decision.stamped(seconds=round(time.monotonic() - started, 6))
+
+
+def _asked(machine: Machine, request: QueryRequest) -> _Asked:
+    """Return what is asked; raise `RequestError` unless it is either rules or a named query."""
+    if (request.rules is None) == (request.named is None):
+        both = "both rules and named are given" if request.rules else "no rules are given"
+        raise RequestError(
+            both, place="query request", mend="give rules, or named and with; `skb queries` lists"
+        )
+    if request.named is None:
+        if request.with_:
+            raise RequestError(
+                "with goes with named", place="query request $.with", mend="write it into the rules"
+            )
+        vet_text(request.rules or "")
+        return _Asked(request.rules or "")
+    if request.models != 1 or request.show:
+        raise RequestError(
+            "a named query has one answer set and shows its own rows",
+            place="query request",
+            mend="leave out models and show",
+        )
+    query = find(request.named)
+    values = read_values(query, request.with_, machine)
+    files = (*PRELUDE, NAMED_PRELUDE, f"{FOLDER}/{query.name}.lp")
+    return _Asked(query.rules, query, values, files)
 
 
 def _limit(request: QueryRequest, limits: Limits) -> float:
@@ -86,10 +134,10 @@ def _limit(request: QueryRequest, limits: Limits) -> float:
 def known() -> tuple[tuple[str, int], ...]:
     """Return every predicate that a query may use and may not define."""
     found = {(name, len(relation.args)) for name, relation in relations().items()}
-    found |= {(_companion(r)[0], len(r.args)) for r in relations().values() if _companion(r)[0]}
-    found |= {("object", 3), ("hops", 3), ("pu_latency_ps", 3), ("pu_memory_ps", 3)}
+    found |= {(companion(r)[0], len(r.args)) for r in relations().values() if companion(r)[0]}
+    found |= set(GIVEN)
     for line in _prelude().splitlines():
-        if line and not line.startswith("%"):
+        if line and line[0] not in "%#":
             head = line.partition(" :-")[0].rstrip(".")
             name, _, args = head.partition("(")
             found.add((name, args.count(",") + 1))
@@ -98,35 +146,59 @@ def known() -> tuple[tuple[str, int], ...]:
 
 @cache
 def _prelude() -> str:
-    return rules_file(PRELUDE).read_text(encoding="utf-8")
+    return "\n".join(rules_file(name).read_text(encoding="utf-8") for name in PRELUDE)
 
 
 def _work(
-    machine: Machine, request: QueryRequest, costs: Costs, seed: int
+    machine: Machine, request: QueryRequest, asked: _Asked, costs: Costs, seed: int
 ) -> tuple[Work, tuple[str, ...]]:
     show = [_signature(text) for text in request.show]
-    wanted = words(request.rules) | {name.lstrip("-") for name, _ in show}
-    prelude, names = needed_rules(_prelude(), wanted)
-    facts = [row for relation in relations().values() for row in _facts(machine, relation, names)]
-    for name, given in _GIVEN.items():
-        if name in names:
-            facts += [(name, *row) for row in given(machine, costs)]
-    fitting = [tuple(_fit(value) for value in row) for row in facts]
-    text = [row[0] for row, fit in zip(facts, fitting, strict=True) if row != fit]
+    wanted = words(asked.rules) | {name.lstrip("-") for name, _ in show}
+    rules = _prelude() if asked.query is None else f"{_prelude()}\n{_named_prelude()}"
+    prelude, names = needed_rules(rules, wanted)
+    facts: list[Row] = []
+    for relation in relations().values():
+        if relation.name in names:
+            facts += plain_rows(machine, relation)
+        if companion(relation)[0] in names:
+            facts += companion_rows(machine, relation)
+    facts += _given(machine, asked, costs, names)
+    fitting = [tuple(fit(value) for value in row) for row in facts]
+    text = [row[0] for row, fitted in zip(facts, fitting, strict=True) if row != fitted]
     warnings = tuple(
         f"{name}: {text.count(name)} numbers beyond 31 bits are given as strings"
         for name in sorted({str(name) for name in text})
     )
     work = Work(
-        rules=request.rules,
+        rules=asked.rules,
         prelude=prelude,
         facts=fitting,
-        known=known(),
+        known=(*known(), *NAMED_GIVEN) if asked.query else known(),
         show=show,
         models=request.models or MAX_MODELS,
         seed=seed,
     )
     return work, warnings
+
+
+@cache
+def _named_prelude() -> str:
+    return rules_file(NAMED_PRELUDE).read_text(encoding="utf-8")
+
+
+def _given(machine: Machine, asked: _Asked, costs: Costs, names: Collection[str]) -> list[Row]:
+    """Return the atoms that are given with the facts, for a named query those of its header."""
+    if asked.query is None:
+        wanted = (name for name, _ in GIVEN if name in names)
+        return [row for name in wanted for row in given_rows(name, machine, costs)]
+    rows = [
+        row
+        for name in ("object", "interconnect_home")
+        if name in names
+        for row in given_rows(name, machine, costs)
+    ]
+    rows += restricted_rows(asked.query, asked.values, machine, costs)
+    return [*rows, *parameter_rows(asked.values)]
 
 
 def _signature(text: str) -> tuple[str, int]:
@@ -136,81 +208,6 @@ def _signature(text: str) -> tuple[str, int]:
             f"{text!r} is not a predicate", place="query request $.show", mend="write name/arity"
         )
     return match.group(1), int(match.group(2))
-
-
-def _facts(machine: Machine, relation: Relation, names: frozenset[str]) -> Iterator[Row]:
-    """Yield the facts of a relation, and of its companion with whole numbers, as far as named."""
-    companion, scale = _companion(relation)
-    if relation.name in names:
-        for fact in machine.facts_of(relation.name):
-            yield (relation.name, *(_term(value) for value in fact.args))
-    if companion and companion in names:
-        for fact in machine.facts_of(relation.name):
-            *rest, last = fact.args
-            value = round(float(last) * scale) if scale else int(last) // 1024
-            yield (companion, *(_term(value) for value in rest), value)
-
-
-def _companion(relation: Relation) -> tuple[str, int]:
-    """Return the name and the scale of the companion with whole numbers; empty without one."""
-    last = relation.args[-1]
-    if last.type not in {"int", "number"} or (last.type == "int" and last.unit != "bytes"):
-        return "", 0
-    suffix, scale = SUFFIXES.get(last.unit, ("_milli", 1000))
-    return relation.name + suffix, scale
-
-
-def _term(value: Value) -> str | int:
-    if isinstance(value, float):
-        return int(value) if value.is_integer() else str(value)
-    return value
-
-
-def _fit(value: str | int) -> str | int:
-    return str(value) if isinstance(value, int) and abs(value) > INTEGER_MAX else value
-
-
-# ------------------------------------------------------------------ given with the facts
-def _objects(machine: Machine, _costs: Costs) -> Iterator[Row]:
-    for name in machine.objects:
-        index = name.partition(":")[2]
-        number = index.isascii() and index.isdigit() and kind_of(name) not in {"device", "misc"}
-        yield (name, kind_of(name), index_of(name) if number else index)
-
-
-def _hops(machine: Machine, _costs: Costs) -> Iterator[Row]:
-    ends = sorted({end for start, ends in machine.links.items() for end in (start, *ends)})
-    for first in ends:
-        for second in ends:
-            hops = machine.hops(first, second)
-            if hops is not None:
-                yield (first, second, hops)
-
-
-def _pu_latencies(machine: Machine, costs: Costs) -> Iterator[Row]:
-    if len(machine.pus) > MAX_PAIR_PUS:
-        raise RulesError(
-            f"pu_latency_ps has {len(machine.pus) ** 2} atoms on {machine.name}",
-            place="rules",
-            mend=f"use hops/3 and within/2; pairs are given up to {MAX_PAIR_PUS} PUs",
-        )
-    for first in machine.pus:
-        for second in machine.pus:
-            yield (f"pu:{first}", f"pu:{second}", costs.latency_ps(first, second))
-
-
-def _pu_memory(machine: Machine, costs: Costs) -> Iterator[Row]:
-    for pu in machine.pus:
-        for node in machine.numa:
-            yield (f"pu:{pu}", f"numa:{node}", costs.memory_ps(pu, node))
-
-
-_GIVEN: dict[str, Callable[[Machine, Costs], Iterator[Row]]] = {
-    "object": _objects,
-    "hops": _hops,
-    "pu_latency_ps": _pu_latencies,
-    "pu_memory_ps": _pu_memory,
-}
 
 
 # ------------------------------------------------------------------ answer
@@ -249,6 +246,22 @@ def _decision(
     )
 
 
+def _with_rows(decision: Decision, query: Named, values: Mapping[str, Value]) -> Decision:
+    """Return the decision of a named query with its rows, and what its rules assumed."""
+    models = decision.answer["models"]
+    atoms = models[0]["atoms"] if models else []
+    rows = rows_of(query, values, atoms)
+    said = [Assumption(*atom["args"]) for atom in atoms if atom["predicate"] == "assumed"]
+    told = {"named": query.name, "with": dict(values)}
+    columns = [column.name for column in query.columns]
+    return replace(
+        decision,
+        answer={**decision.answer, **told, "columns": columns, "rows": rows},
+        assumed=(*decision.assumed, *said),
+        reasons=decision.reasons if rows else (Reason("query", "no part fits"),),
+    )
+
+
 EXAMPLE = '''\
 # cores that share the memory of the NIC
 rules = """
@@ -264,4 +277,5 @@ QUESTION = Question(
     decide=decide,
     check=checker.check,
     example=EXAMPLE,
+    needs_pus=False,
 )

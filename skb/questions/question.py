@@ -24,7 +24,8 @@ class Question:
     `decide(machine, raw, limits)` returns a decision and raises `RequestError` for a bad request.
     `check(machine, decision)` is the checker: it returns violations in words, empty where all is
     well. `force(machine, raw, clause)` returns the request with an alternative forced (`task=rx
-    pu=5`). `example` is a request in TOML, or empty where a question needs none.
+    pu=5`). `example` is a request in TOML, or empty where a question needs none. `needs_pus` is
+    false where a machine that only describes parts, such as its PCI tree, can be asked too.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Question:
     check: Callable[[Machine, Decision], list[str]]
     force: Callable[[Machine, Raw, Mapping[str, str]], dict[str, Any]] | None = None
     example: str = ""
+    needs_pus: bool = True
 
     @property
     def schema(self) -> dict[str, Any]:

@@ -11,27 +11,28 @@ from pathlib import PurePath
 
 from skb.errors import DescriptionError
 from skb.sources.description import Description
-from skb.sources.hwloc_devices import state_devices
+from skb.sources.hwloc_devices import state_bus_localities, state_devices
 from skb.sources.hwloc_facts import Collector, normal_isa, state_allowed, state_objects
 from skb.sources.hwloc_kinds import state_core_kinds, state_memory_tiers
 from skb.sources.hwloc_matrices import Matrices, state_memory_attributes
 from skb.sources.hwloc_objects import Tree, read_infos
 from skb.sources.hwloc_v1 import Distances, convert, state_distances
 from skb.sources.xml_limits import Node, parse
+from skb.sources.xml_names import first_names
 
 FORMAT = "hwloc XML"
-_HEAD = re.compile(
-    rb"\A(\xef\xbb\xbf)?\s*(<\?.*?\?>\s*|<!--.*?-->\s*)*<(!DOCTYPE\s+)?topology\b", re.S
-)
 _VERSION = re.compile(r"(\d{1,3})(\.\d{1,9})?")
 # what the exporting process could do, or what repeats the tree
-_SILENT = frozenset({"support", "pci_locality", "info", "object", "userdata", "page_type"})
-_KNOWN = frozenset({"distances2", "distances2hetero", "memattr", "cpukind", "memtier"})
+_SILENT = frozenset({"support", "info", "object", "page_type"})
+_KNOWN = frozenset(
+    {"distances2", "distances2hetero", "memattr", "cpukind", "memtier", "pci_locality"}
+)
 
 
 def recognises(head: bytes) -> bool:
-    """Whether the first element or the DOCTYPE is hwloc's `topology`."""
-    return _HEAD.match(head) is not None
+    """Whether the first element is hwloc's `topology`, or the DOCTYPE of a file cut off there."""
+    doctype, element = first_names(head)
+    return element == "topology" or (not element and doctype == "topology")
 
 
 def read(data: bytes, place: str) -> Description:
@@ -54,7 +55,7 @@ def read(data: bytes, place: str) -> Description:
     if major == 1:
         root, old_matrices = convert(root, place, out)
     tree = Tree(root, place)
-    if not any(True for _ in tree.of_kind("pu")):
+    if not tree.of_kind("pu"):
         raise DescriptionError("no PU is described", place=place, mend="export with all PUs")
     _state(tree, top, major, out)
     state_distances(tree, out, old_matrices)
@@ -64,7 +65,7 @@ def read(data: bytes, place: str) -> Description:
         format=f"{FORMAT} v{major}",
         facts=tuple(out.facts),
         title=" ".join(infos[key] for key in ("DMISysVendor", "DMIProductName") if infos.get(key)),
-        notes=tuple(out.notes),
+        notes=out.all_notes(),
     )
 
 
@@ -101,7 +102,7 @@ def _state(tree: Tree, top: Node, major: int, out: Collector) -> None:
     # v3 moved the words about the operating system from the machine to the topology
     for name, value in read_infos(top.children).items():
         tree.root.infos.setdefault(name, value)
-    state_objects(tree, out)
+    state_objects(tree, out, major)
     state_devices(tree, out, major)
     state_allowed(tree, out)
     if isa := tree.root.infos.get("Architecture", ""):
@@ -112,6 +113,7 @@ def _state(tree: Tree, top: Node, major: int, out: Collector) -> None:
     state_memory_attributes(tree, out, by_tag.get("memattr", []))
     state_core_kinds(tree, out, by_tag.get("cpukind", []))
     state_memory_tiers(tree, out, by_tag.get("memtier", []))
+    state_bus_localities(tree, out, by_tag.get("pci_locality", []))
     unknown = sorted(tag[:40] for tag in by_tag if tag not in _SILENT | _KNOWN)
     if unknown:
         out.notes.append(f"elements without a relation were left out: {', '.join(unknown)[:400]}")

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from skb.errors import DescriptionError
 from skb.sources.hwloc_facts import Collector
-from skb.sources.hwloc_objects import Part, Tree, bus_id
+from skb.sources.hwloc_objects import Part, Tree, bus_id, read_bitmap, whole_number
+from skb.sources.xml_limits import Node
 
 # class [vendor:device] [subvendor:subdevice] revision, and in v3 the programming interface
-_PCI_TYPE = re.compile(r"([0-9a-f]{4}) \[([0-9a-f]{4}):([0-9a-f]{4})\]", re.I)
+_PCI_TYPE = re.compile(
+    r"([0-9a-f]{4}) \[([0-9a-f]{4}):([0-9a-f]{4})\](?: \[([0-9a-f]{4}:[0-9a-f]{4})\])?", re.I
+)
 _BUSES = re.compile(r"([0-9a-f]{1,8}):\[([0-9a-f]{2})-([0-9a-f]{2})\]", re.I)
 # hwloc_obj_osdev_type_e of hwloc 1 and 2
 _TYPES_V2 = {
@@ -31,7 +35,8 @@ _TYPES_V3 = {
     32: "openfabrics",
     64: "dma",
 }
-_GPU_BACKENDS = frozenset({"CUDA", "OpenCL", "RSMI", "NVML", "LevelZero"})
+# names of devices of these back-ends before 2.6 gave them a subtype
+_COMPUTING = re.compile(r"(rsmi|nvml)\d")
 
 
 def state_devices(tree: Tree, out: Collector, major: int) -> None:
@@ -74,11 +79,37 @@ def _state_bridge(part: Part, out: Collector) -> None:
 def _state_pci(part: Part, out: Collector) -> None:
     text = part.text("pci_type")
     if match := _PCI_TYPE.match(text):
-        out.say("pci_id", part.id, *(number.lower() for number in match.groups()))
+        code, vendor, device, subsystem = (word.lower() for word in match.groups(""))
+        out.say("pci_id", part.id, code, vendor, device)
+        if subsystem.strip("0:"):
+            out.say("info", part.id, "PCISubsystem", subsystem)
     elif text:
         out.notes.append(f"{part.id}: pci_type {text[:40]!r} is not understood")
     if speed := _link_speed(part):
         out.say("pci_link_speed", part.id, speed)
+
+
+def state_bus_localities(tree: Tree, out: Collector, nodes: Sequence[Node]) -> None:
+    """State which part PCI buses are near, from the `pci_locality` elements of v3."""
+    with_cpuset = tree.with_cpuset()
+    said: set[tuple[int, int, int]] = set()
+    for node in nodes:
+        place = f"{tree.place}:{node.line}"
+        words = [node.attributes.get(name, "") for name in ("domain", "bus_min", "bus_max")]
+        domain, first, last = (whole_number(word, "pci_locality", place) for word in words)
+        cpuset = read_bitmap(node.attributes.get("cpuset", "0x0"), "pci_locality", place)
+        near = with_cpuset.get(cpuset & tree.root.cpuset)
+        if min(domain, first) < 0 or last < first:
+            raise DescriptionError(
+                f"pci_locality has the buses {first} to {last} of domain {domain}",
+                place=place,
+                mend="write the lower bus first",
+            )
+        if near is None or (domain, first, last) in said:
+            out.notes.append(f"pci_locality at line {node.line} names no part of its own")
+            continue
+        said.add((domain, first, last))
+        out.say("bus_locality", near.id, domain, first, last)
 
 
 def _link_speed(part: Part) -> float:
@@ -104,15 +135,20 @@ def _device_kinds(part: Part, major: int) -> tuple[str, ...]:
 
 
 def _kinds_v2(value: int, part: Part) -> tuple[str, ...]:
-    """What hwloc 3 makes of the single type of hwloc 1 and 2."""
-    subtype = part.text("subtype") or part.infos.get("CoProcType", "") or part.infos.get("Type", "")
-    backend = part.infos.get("Backend", "")
-    if value == 0 and subtype in {"NVM", "CXLMem"}:
-        return ("storage", "memory")
-    if value == 0 and subtype == "SPM":
-        return ("memory",)
-    if value in {1, 5} and (subtype in _GPU_BACKENDS or backend in _GPU_BACKENDS):
-        if part.infos.get("OpenCLDeviceType", "GPU") == "GPU":
-            return ("gpu", "coprocessor")
-        return ("coprocessor",)
+    """What hwloc 3 makes of the single type of hwloc 1 and 2 (`hwloc__xml_import_object`)."""
+    infos = part.infos
+    subtype = part.text("subtype") or infos.get("CoProcType", "") or infos.get("Type", "")
+    subtype = subtype or infos.get("Backend", "")
+    name = part.text("name")
+    if value == 0 and (name.startswith("dax") or subtype == "SPM"):
+        return ("storage", "memory") if subtype == "NVM" else ("memory",)
+    if value == 0 and subtype == "CXLMem":
+        return ("storage", "memory") if "CXLPMEMSize" in infos else ("memory",)
+    if value == 1 and (_COMPUTING.match(name) or subtype in {"RSMI", "NVML"}):
+        return ("gpu", "coprocessor")
+    if value == 3 and subtype == "BXI":
+        return ("network",)
+    opencl_gpu = subtype == "OpenCL" and infos.get("OpenCLDeviceType", "GPU") == "GPU"
+    if value == 5 and (subtype in {"CUDA", "LevelZero"} or opencl_gpu):
+        return ("gpu", "coprocessor")
     return _TYPES_V2.get(value, ("other",))

@@ -6,10 +6,9 @@ Types and attributes: hwloc's `hwloc.h` and `topology-xml.c`; sets of PUs: `skb.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from skb.errors import DescriptionError
+from skb.errors import DescriptionError, TooLargeError
 from skb.sources import bitmap
 from skb.sources.xml_limits import Node
 
@@ -18,6 +17,10 @@ KINDS = {
     "Package": "package",
     "Die": "die",
     "Group": "group",
+    # hwloc reads these as groups too
+    "Tile": "group",
+    "Module": "group",
+    "Cluster": "group",
     "NUMANode": "numa",
     "MemCache": "memcache",
     "L5Cache": "l5",
@@ -27,6 +30,7 @@ KINDS = {
     "L2Cache": "l2",
     "L2iCache": "l2i",
     "L1Cache": "l1d",
+    "L1dCache": "l1d",
     "L1iCache": "l1i",
     "Core": "core",
     "PU": "pu",
@@ -41,7 +45,10 @@ INPUT_OUTPUT_KINDS = frozenset({"bridge", "pci", "device", "misc"})
 _NUMBER_BY_OS = frozenset({"pu", "numa"})
 _BUSID = re.compile(r"([0-9a-f]{4,8}):([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])")
 _REFUSED = re.compile(r"[\s,()\"'<>&\x00-\x1f\x7f]")
-NUMBER_DIGITS = 19
+NUMBER_DIGITS = 20
+TEXT_LIMIT = 4096
+# bytes of all sets of PUs together; those of 4,096 PUs in eight levels take 16 MiB
+_SETS_LIMIT_BYTES = 128 * 1024 * 1024
 
 
 @dataclass(slots=True, eq=False)
@@ -80,17 +87,17 @@ class Part:
         return value
 
 
-def whole_number(text: str, what: str, place: str) -> int:
+def whole_number(text: str, what: str, place: str, bits: int = 63) -> int:
     """Read a decimal or 0x number; raise `DescriptionError` that says what and where."""
     try:
-        if len(text) > NUMBER_DIGITS + 1:
+        if len(text) > NUMBER_DIGITS or "_" in text:
             raise ValueError
         value = int(text, 16) if text.startswith("0x") else int(text)
-        if abs(value) >= 1 << 63:
+        if abs(value) >= 1 << bits:
             raise ValueError
     except ValueError:
         raise DescriptionError(
-            f"{what} is {text[:40]!r}, not a whole number of 63 bits",
+            f"{what} is {text[:40]!r}, not a whole number of {bits} bits",
             place=place,
             mend="write a decimal number",
         ) from None
@@ -116,6 +123,8 @@ class Tree:
         self._by_gp: dict[tuple[str, str], Part] = {}
         self._counts: dict[str, int] = {}
         self._by_node: dict[int, Part] = {}
+        self._by_kind: dict[str, list[Part]] = {}
+        self._set_bytes = 0
         self.root = self._grow(root, None)
         if self.root.kind != "machine":
             raise DescriptionError(
@@ -124,8 +133,8 @@ class Tree:
                 mend="export the whole topology with lstopo",
             )
 
-    def of_kind(self, kind: str) -> Iterator[Part]:
-        return (part for part in self.parts.values() if part.kind == kind)
+    def of_kind(self, kind: str) -> list[Part]:
+        return self._by_kind.get(kind, [])
 
     def find(self, kind: str, number: str, *, by_os: bool) -> Part | None:
         """The object with this os_index (PUs and NUMA nodes) or gp_index."""
@@ -133,9 +142,9 @@ class Tree:
             return self.parts.get(f"{kind}:{number}")
         return self._by_gp.get((kind, number))
 
-    def of_node(self, node: Node) -> Part:
-        """The object that an element of this tree describes."""
-        return self._by_node[id(node)]
+    def of_node(self, node: Node) -> Part | None:
+        """The object that an element of this tree describes, None where it is part of another."""
+        return self._by_node.get(id(node))
 
     def with_cpuset(self) -> dict[int, Part]:
         """The outermost object of every set of PUs."""
@@ -168,7 +177,7 @@ class Tree:
             )
         if kind == "machine" and parent is not None:
             kind = "group"
-        if kind == "group" and "Die" in {node.attributes.get("subtype"), _type_info(node)}:
+        if kind == "group" and _is_die(node):
             kind = "die"
         part = Part("", kind, node, place, parent)
         _refuse_misplaced(part)
@@ -181,6 +190,7 @@ class Tree:
             )
         self.parts[part.id] = part
         self._by_node[id(node)] = part
+        self._by_kind.setdefault(kind, []).append(part)
         if number := node.attributes.get("gp_index"):
             self._by_gp[kind, number] = part
         return part
@@ -207,10 +217,10 @@ class Tree:
     def _device(self, name: str) -> str:
         """Device names repeat across back-ends; the second becomes `#2`."""
         base = "device:" + _REFUSED.sub("_", name)[:180]
-        number, known = 1, base
+        known = base
         while known in self.parts:
-            number += 1
-            known = f"{base}#{number}"
+            self._counts[base] = self._counts.get(base, 1) + 1
+            known = f"{base}#{self._counts[base]}"
         return known
 
     def _check_sets(self, part: Part) -> None:
@@ -232,6 +242,13 @@ class Tree:
             _refuse_infinite(part)
         else:
             part.cpuset = own
+        self._set_bytes += part.cpuset.bit_length() // 8
+        if self._set_bytes > _SETS_LIMIT_BYTES:
+            raise TooLargeError(
+                f"the sets of PUs take more than {_SETS_LIMIT_BYTES} bytes",
+                place=part.place,
+                mend="describe one machine per file, with PUs numbered from 0",
+            )
         if part.kind == "pu" and part.cpuset != own:
             raise _outside(part, part, "is not its os_index alone")
         for child in part.children:
@@ -284,6 +301,12 @@ def bus_id(part: Part) -> str:
     return text
 
 
+def _is_die(node: Node) -> bool:
+    """Whether a group is a die, as 1.x and 2.0 wrote it; 104 is the number of the kind."""
+    words = (node.attributes.get("subtype"), _type_info(node))
+    return "Die" in words or node.attributes.get("kind") == "104"
+
+
 def _type_info(node: Node) -> str:
     """v1 keeps the subtype in an info called Type."""
     for child in node.children:
@@ -295,8 +318,9 @@ def _type_info(node: Node) -> str:
 def _add_info(infos: dict[str, str], node: Node) -> None:
     """Add a name and value; a repeated name keeps all its values."""
     name, value = node.attributes.get("name", ""), node.attributes.get("value", "").strip()
-    if name and value and value not in infos.get(name, "").split(", "):
-        infos[name] = f"{infos[name]}, {value}" if name in infos else value
+    known = infos.get(name, "")
+    if name and value and len(known) < TEXT_LIMIT and value not in known.split(", "):
+        infos[name] = f"{known}, {value}" if known else value
 
 
 def read_infos(nodes: list[Node]) -> dict[str, str]:

@@ -23,6 +23,7 @@ _NOT_PLACED = frozenset({"Bridge", "PCIDev", "OSDev", "Misc"})
 _SETS = ("cpuset", "complete_cpuset", "allowed_cpuset", "online_cpuset", "nodeset")
 _ROOT_SETS = (*_SETS, "complete_nodeset", "allowed_nodeset")
 _LATENCY_FROM_OS = 5
+_MATRICES_LIMIT = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,11 @@ class Distances:
 def convert(root: Node, place: str, out: Collector) -> tuple[Node, list[Distances]]:
     """Bring the objects below `root` into the shape of v2; return the new root and the matrices."""
     _rename(root)
-    found: list[Distances] = []
-    _collect_distances(root, found, out)
+    found = _resolve_distances(root, out)
     if _type(root) == "NUMANode":
         root = _wrap(root, "Machine", _ROOT_SETS)
     _move_memory(root, place)
+    _merge_groups(root, place)
     if not _contains(root, "NUMANode"):
         _add_memory(root)
     return root, found
@@ -67,8 +68,11 @@ def state_distances(tree: Tree, out: Collector, found: Sequence[Distances]) -> N
                 mend="give every pair of objects one value",
             )
         rows = [values[row * count : (row + 1) * count] for row in range(count)]
-        parts = [tree.of_node(node) for node in distances.objects]
-        matrices.state("", _LATENCY_FROM_OS, parts, rows)
+        parts = [part for node in distances.objects if (part := tree.of_node(node))]
+        if len(parts) == count:
+            matrices.state("", _LATENCY_FROM_OS, parts, rows)
+        else:
+            out.notes.append(f"a matrix at line {distances.node.line} is between merged groups")
 
 
 def _decimal(text: str, place: str) -> float:
@@ -111,16 +115,27 @@ def _rename(node: Node) -> None:
         _rename(child)
 
 
-def _collect_distances(node: Node, found: list[Distances], out: Collector) -> None:
+def _collect_distances(node: Node, found: list[tuple[Node, Node]]) -> None:
+    """Every matrix with the object that it hangs below."""
     for child in node.children:
         if child.tag == "object":
-            _collect_distances(child, found, out)
+            _collect_distances(child, found)
         elif child.tag == "distances":
-            objects = _at_depth(node, child)
-            if objects:
-                found.append(Distances(child, objects))
-            else:
-                out.notes.append(f"a matrix at line {child.line} fits no level and was left out")
+            found.append((node, child))
+
+
+def _resolve_distances(root: Node, out: Collector) -> list[Distances]:
+    """The matrices that fit a level; each one looks at the whole tree, so not endlessly many."""
+    pairs: list[tuple[Node, Node]] = []
+    _collect_distances(root, pairs)
+    found = []
+    for number, (node, child) in enumerate(pairs):
+        objects = _at_depth(node, child) if number < _MATRICES_LIMIT else ()
+        if objects:
+            found.append(Distances(child, objects))
+        else:
+            out.notes.append(f"a matrix at line {child.line} fits no level and was left out")
+    return found
 
 
 def _at_depth(node: Node, distances: Node) -> tuple[Node, ...]:
@@ -136,27 +151,48 @@ def _at_depth(node: Node, distances: Node) -> tuple[Node, ...]:
 
 def _move_memory(node: Node, place: str) -> None:
     """Take the PUs out of every NUMANode below; the node stays as memory beside them."""
-    for child in list(_objects(node)):
-        _move_memory(child, place)
-        if _type(child) != "NUMANode":
-            continue
-        inner = _placed(child)
-        moved = _objects(child)
-        child.children = [one for one in child.children if one.tag != "object"]
-        position = next(index for index, one in enumerate(node.children) if one is child)
-        same = not inner or _cpuset(child, place) == _cpuset(node, place)
-        if same:
-            node.children[position + 1 : position + 1] = moved
-        elif len(inner) == 1 and _cpuset(inner[0], place) == _cpuset(child, place):
-            rest = [one for one in moved if one is not inner[0]]
-            inner[0].children = [child, *inner[0].children, *rest]
-            node.children[position] = inner[0]
+    children: list[Node] = []
+    for child in node.children:
+        if child.tag == "object":
+            _move_memory(child, place)
+        if child.tag == "object" and _type(child) == "NUMANode":
+            children += _beside(child, node, place)
         else:
-            group = _wrap(child, "Group", _SETS)
-            group.children = [child, *moved]
-            node.children[position] = group
-        if not inner:
-            child.attributes["cpuset"] = node.attributes.get("cpuset", "")
+            children.append(child)
+    node.children = children
+
+
+def _beside(child: Node, node: Node, place: str) -> list[Node]:
+    """What stands in a node for its child, a NUMANode, whose PUs are taken out."""
+    inner = _placed(child)
+    moved = _objects(child)
+    child.children = [one for one in child.children if one.tag != "object"]
+    if not inner:
+        child.attributes["cpuset"] = node.attributes.get("cpuset", "")
+    if not inner or _cpuset(child, place) == _cpuset(node, place):
+        return [child, *moved]
+    if len(inner) == 1 and _cpuset(inner[0], place) == _cpuset(child, place):
+        rest = [one for one in moved if one is not inner[0]]
+        inner[0].children = [child, *inner[0].children, *rest]
+        return [inner[0]]
+    group = _wrap(child, "Group", _SETS)
+    group.children = [child, *moved]
+    return [group]
+
+
+def _merge_groups(node: Node, place: str) -> None:
+    """Merge a group into the one around it where both have the same PUs.
+
+    2.x wrote such a pair to hold several memories of one set of PUs.
+    """
+    for child in _objects(node):
+        _merge_groups(child, place)
+    inner = [one for one in _objects(node) if _type(one) == "Group"]
+    if _type(node) != "Group" or len(inner) != 1 or not _cpuset(inner[0], place):
+        return
+    if _cpuset(inner[0], place) == _cpuset(node, place):
+        position = next(index for index, one in enumerate(node.children) if one is inner[0])
+        node.children[position : position + 1] = inner[0].children
 
 
 def _wrap(node: Node, type_name: str, sets: Sequence[str]) -> Node:

@@ -10,15 +10,11 @@ one of the source words.
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-import tomli_w
 
 from skb.errors import DescriptionError, FactError
-from skb.machine import Machine
 from skb.relations import PRECEDENCE, Fact, Value, relations
 from skb.sources.description import Description
 from skb.sources.native_document import (
@@ -32,11 +28,13 @@ from skb.sources.native_document import (
     Memory,
     Message,
     Part,
+    Row,
 )
 from skb.sources.native_structure import Structure
+from skb.sources.toml_limits import parse
 
 FORMAT = "native"
-_MARK = re.compile(rb"^\s*\[{1,2}\s*(machine|structure|facts)\b", re.MULTILINE)
+_MARK = re.compile(rb"^[ \t]*\[{1,2}[ \t]*(machine|structure|facts)\b", re.MULTILINE)
 _MIB = 1024 * 1024
 
 
@@ -48,9 +46,7 @@ def recognises(head: bytes) -> bool:
 def read(data: bytes, place: str) -> Description:
     """Read a native description; raises `DescriptionError` with line or path of the fault."""
     try:
-        document = msgspec.convert(tomllib.loads(data.decode()), Document)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as fault:
-        raise DescriptionError(str(fault), place=place, mend="mend the TOML") from fault
+        document = msgspec.convert(parse(data, place), Document)
     except msgspec.ValidationError as fault:
         text, _, path = str(fault).partition(" - at ")
         where = path.strip("`").removeprefix("$").removeprefix(".") or "top level"
@@ -59,7 +55,11 @@ def read(data: bytes, place: str) -> Description:
         ) from fault
     facts = _Writer(document, place).facts()
     head = document.machine
-    return Description(head.name, FORMAT, facts, title=head.title)
+    # parts without a tree of PUs are what is written out of a machine that was read in part
+    partial = document.structure is None and any(fact.predicate == "contains" for fact in facts)
+    return Description(
+        head.name, FORMAT, facts, title=head.title, notes=tuple(head.notes), partial=partial
+    )
 
 
 class _Writer:
@@ -295,7 +295,12 @@ class _Writer:
                         place=f"{self.place}: facts.{source}",
                         mend="`skb facts --relations` lists the known ones",
                     )
-                self.found += [Fact(predicate, tuple(row), kind, by, when) for row in rows]
+                for row in rows:
+                    if isinstance(row, Row):
+                        extra = (row.samples, row.spread)
+                        self.found.append(Fact(predicate, tuple(row.args), kind, by, when, *extra))
+                    else:
+                        self.found.append(Fact(predicate, tuple(row), kind, by, when))
 
 
 def _pu(end: str | int) -> str:
@@ -309,18 +314,3 @@ def _size(
         if value is not None:
             return value * unit
     return None
-
-
-def write(machine: Machine) -> str:
-    """Write a machine as a native description that reads back to the same facts.
-
-    Provenance beyond the source word (who, when, samples) is not carried.
-    """
-    facts: dict[str, dict[str, list[list[Value]]]] = {}
-    for fact in machine.facts:
-        facts.setdefault(fact.source, {}).setdefault(fact.predicate, []).append(list(fact.args))
-    document: Mapping[str, Any] = {
-        "machine": {"name": machine.name, "title": machine.title},
-        "facts": facts,
-    }
-    return tomli_w.dumps(document)

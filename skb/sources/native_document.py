@@ -28,6 +28,7 @@ class Head(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     isa: str = ""
     source: str = "asserted"
     sources: dict[str, Source] = {}
+    notes: list[str] = []
 
 
 class Tree(Entry, forbid_unknown_fields=True, kw_only=True):
@@ -141,6 +142,14 @@ class Message(Entry, forbid_unknown_fields=True, kw_only=True):
     round_trip_cycles: float | None = None
 
 
+class Row(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """A fact of `[facts.SOURCE]` that was measured: its arguments, samples and spread."""
+
+    args: list[str | int | float]
+    samples: int | None = None
+    spread: float | None = None
+
+
 class Document(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A whole native description."""
 
@@ -154,4 +163,4 @@ class Document(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     latency: list[Latency] = []
     bandwidth: list[Bandwidth] = []
     message: list[Message] = []
-    facts: dict[str, dict[str, list[list[str | int | float]]]] = {}
+    facts: dict[str, dict[str, list[list[str | int | float] | Row]]] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 
+from skb.containment import NESTING_LIMIT
 from skb.errors import DescriptionError, TooLargeError
 from skb.relations import KINDS, Argument
 
@@ -41,7 +42,7 @@ class Structure:
         if name in self._objects:
             raise self._fault(at, f"{name} exists already", "give another index")
         kind, _, index = name.partition(":")
-        if index.isdigit():
+        if index.isascii() and index.isdigit():
             self._next[kind] = max(self._next[kind], int(index) + 1)
         self._link(parent, name, at)
 
@@ -54,12 +55,15 @@ class Structure:
         if pu_order not in {"depth-first", "threads-last"}:
             raise self._fault(at, f"unknown pu_order {pu_order!r}", "depth-first or threads-last")
         levels = self._parse(tree, at)
-        total = 1
+        total, objects = 1, len(self._objects)
         for _kind, count in levels:
             total *= count
-            if total > OBJECT_LIMIT:
+            objects += total
+            if objects > OBJECT_LIMIT:
                 raise TooLargeError(
-                    f"the tree has more than {OBJECT_LIMIT} objects", place=f"{self.place}: {at}"
+                    f"the tree has more than {OBJECT_LIMIT} objects",
+                    place=f"{self.place}: {at}",
+                    mend="describe one machine, and what its firmware calls a PU once",
                 )
         threads = levels[-1][1] if levels[-1][0] == "pu" else 1
         cores = total // threads
@@ -77,6 +81,8 @@ class Structure:
                     at, f"cannot read {word!r}", 'write kind:count, as in "package:2 core:4 pu:1"'
                 )
             levels.append((kind, int(match.group(2))))
+        if len(levels) > NESTING_LIMIT:
+            raise self._fault(at, f"more than {NESTING_LIMIT} levels", "leave some out")
         if not levels:
             raise self._fault(at, "the tree is empty", 'write "package:2 core:4 pu:1"')
         return levels

@@ -7,16 +7,16 @@ not said.
 
 from __future__ import annotations
 
-import os
 import platform
+from dataclasses import replace
 from pathlib import Path, PurePath
 
 from skb.errors import DescriptionError
-from skb.sources import bitmap
 from skb.sources.description import Description
 from skb.sources.hwloc_facts import Collector, normal_isa
+from skb.sources.sysfs_allowed import state_allowed, state_offline
 from skb.sources.sysfs_archive import is_archive, read_archive
-from skb.sources.sysfs_cpus import CPU, Nest, nest, offline_cpus, online_cpus, read_places
+from skb.sources.sysfs_cpus import CPU, Nest, nest, online_cpus, read_places
 from skb.sources.sysfs_devices import Devices
 from skb.sources.sysfs_kinds import (
     captured_isa,
@@ -26,11 +26,11 @@ from skb.sources.sysfs_kinds import (
     state_kinds,
     state_packages,
 )
-from skb.sources.sysfs_memory import MemoryNode, groups_for, note_total, read_nodes, state_nodes
-from skb.sources.sysfs_tree import FileTree, FolderTree, read_list
+from skb.sources.sysfs_load import measure_load
+from skb.sources.sysfs_memory import groups_for, note_total, read_nodes, state_nodes
+from skb.sources.sysfs_tree import FileTree, FolderTree
 
 FORMAT = "Linux sysfs"
-_CGROUP = "sys/fs/cgroup"
 
 
 def recognises(head: bytes) -> bool:
@@ -47,13 +47,19 @@ def read(data: bytes, place: str) -> Description:
     return _describe(read_archive(data, place), place, live=False)
 
 
-def discover(root: Path = Path("/")) -> Description:
-    """Describe the running system, or the captured tree in a folder.
+def discover(root: Path = Path("/"), *, load: bool = False) -> Description:
+    """Describe the running system, with `load` also how busy it is, or a captured tree in a folder.
 
-    Raises `DescriptionError` where the folder holds no CPUs.
+    Raises `DescriptionError` where the folder holds no CPUs; a captured tree has no load.
     """
     live = root.resolve() == Path("/")
-    return _describe(FolderTree(root), "sysfs" if live else str(root), live=live)
+    tree = FolderTree(root)
+    description = _describe(tree, "sysfs" if live else str(root), live=live)
+    if not (load and live):
+        return description
+    pus = [str(fact.args[1]) for fact in description.facts if fact.predicate == "contains"]
+    loads = measure_load(tree, [name for name in pus if name.startswith("pu:")], "/proc/stat")
+    return replace(description, facts=(*description.facts, *loads))
 
 
 def _describe(tree: FileTree, place: str, *, live: bool) -> Description:
@@ -67,7 +73,7 @@ def _describe(tree: FileTree, place: str, *, live: bool) -> Description:
             mend="give the folder that holds sys and proc of a Linux machine",
         )
     out = Collector(PurePath(place).name or place)
-    places = read_places(tree, online)
+    places = read_places(tree, online, place)
     nodes = read_nodes(tree, online)
     built = nest([*places, *groups_for(nodes, places, online)], online)
     out.notes.extend(built.notes)
@@ -76,23 +82,24 @@ def _describe(tree: FileTree, place: str, *, live: bool) -> Description:
     Devices(tree, built, nodes, out).state()
     words = _uname(tree, live=live)
     dmi = read_dmi(tree)
-    out.infos("machine:0", {**dmi, **{key: words[key] for key in _KEPT if words.get(key)}})
+    kept = {key: words[key] for key in _KEPT if words.get(key)}
+    smt = tree.read(f"{CPU}/smt/control") or ""
+    out.infos("machine:0", {**dmi, **kept, **({"SMTControl": smt[:40]} if smt else {})})
     state_packages(built, cpuinfo, out)
     state_kinds(tree, built, cpuinfo, out)
     state_clock(tree, built, cpuinfo, out)
     uname = words.get("Architecture", "")
     if isa := normal_isa(uname) if live else captured_isa(tree, cpuinfo, uname):
         out.say("isa", "machine:0", isa)
-    if live:
-        _state_allowed(tree, built, nodes, out)
-    _note_absent(tree, online, out)
+    state_allowed(tree, built, nodes, out, live=live)
+    state_offline(tree, built, nodes, out)
     note_total(tree, nodes, out)
     return Description(
         name=words.get("HostName", "")[:200],
         format=FORMAT,
         facts=tuple(out.facts),
         title=" ".join(dmi[key] for key in ("DMISysVendor", "DMIProductName") if key in dmi),
-        notes=tuple(out.notes),
+        notes=out.all_notes(),
     )
 
 
@@ -131,47 +138,5 @@ def _state_places(built: Nest, out: Collector) -> None:
             out.say("cache_line", parent.id, parent.line)
         if parent.ways:
             out.say("cache_ways", parent.id, parent.ways)
-
-
-def _state_allowed(tree: FileTree, built: Nest, nodes: list[MemoryNode], out: Collector) -> None:
-    """State what the cgroup and the affinity of this process leave out."""
-    cpus = _cgroup_set(tree, "cpus")
-    affinity = sum(1 << number for number in os.sched_getaffinity(0))
-    for number in bitmap.members(built.root.cpuset):
-        if cpus is not None and not cpus >> number & 1:
-            out.say("disallowed", f"pu:{number}", "outside the cpuset of the cgroup")
-        elif not affinity >> number & 1:
-            out.say("disallowed", f"pu:{number}", "outside the affinity of the exporting process")
-    memory = _cgroup_set(tree, "mems")
-    for node in nodes:
-        if memory is not None and not memory >> node.number & 1:
-            out.say("disallowed", node.id, "outside the cpuset of the cgroup")
-
-
-def _cgroup_set(tree: FileTree, what: str) -> int | None:
-    """The effective cpuset of this process's cgroup, version 2 or 1; None where there is none."""
-    for line in (tree.read("proc/self/cgroup") or "").splitlines():
-        controllers, _, path = line.partition(":")[2].partition(":")
-        if controllers == "":
-            base, file = _CGROUP, f"cpuset.{what}.effective"
-        elif "cpuset" in controllers.split(","):
-            base, file = f"{_CGROUP}/cpuset", f"cpuset.effective_{what}"
-        else:
-            continue
-        parts = [part for part in path.split("/") if part not in {"", "..", "."}]
-        # a cgroup without the controller inherits; in a container the path may not be visible
-        for end in range(len(parts), -1, -1):
-            found = read_list(tree, "/".join([base, *parts[:end], file]))
-            if found:
-                return found
-    return None
-
-
-def _note_absent(tree: FileTree, online: int, out: Collector) -> None:
-    if offline := offline_cpus(tree, online):
-        out.notes.append(
-            f"{offline.bit_count()} CPUs are offline and no objects: "
-            f"{bitmap.to_list(offline)[:200]}"
-        )
-    if isolated := (read_list(tree, f"{CPU}/isolated") or 0) & online:
-        out.notes.append(f"isolated from the scheduler: PUs {bitmap.to_list(isolated)[:200]}")
+        if parent.subtype:
+            out.infos(parent.id, {"Subtype": parent.subtype})

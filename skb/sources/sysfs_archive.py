@@ -17,8 +17,11 @@ from typing import IO, cast
 from skb.errors import DescriptionError, TooLargeError
 from skb.sources.sysfs_tree import FILE_LIMIT_BYTES, MemoryTree
 
-UNPACKED_LIMIT_BYTES = 512 * 1024 * 1024
-MEMBER_LIMIT = 500_000
+UNPACKED_LIMIT_BYTES = 160 * 1024 * 1024
+# of the contents, and of links' targets, what is kept in memory
+_KEPT_LIMIT_BYTES = 64 * 1024 * 1024
+# a machine of 1,000 PUs has 60,000
+MEMBER_LIMIT = 100_000
 _PATH_LIMIT = 1024
 _MARK = "sys/devices/system/cpu"
 _MEND = "capture the tree again with hwloc-gather-topology"
@@ -45,6 +48,10 @@ def read_archive(data: bytes, place: str) -> MemoryTree:
                 if number >= MEMBER_LIMIT:
                     raise TooLargeError(f"more than {MEMBER_LIMIT} files", place=place, mend=_MEND)
                 _add(tree, archive, member, place)
+                if tree.size > _KEPT_LIMIT_BYTES:
+                    raise TooLargeError(
+                        f"files of more than {_KEPT_LIMIT_BYTES} bytes", place=place, mend=_MEND
+                    )
                 # tarfile remembers every member otherwise
                 archive.members = []  # type: ignore[attr-defined]
     except (tarfile.TarError, OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as fault:

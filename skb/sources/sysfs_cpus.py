@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from skb.errors import TooLargeError
 from skb.sources import bitmap
 from skb.sources.sysfs_tree import FileTree, numbered, read_list, read_number, read_words
 
@@ -25,6 +26,23 @@ _CACHES = {
     (2, "Instruction"): "l2i",
     (3, "Instruction"): "l3i",
 }
+# groups of cores below a package, and of packages on a mainframe: files and subtype
+_GROUPS = (
+    ("cluster", "cluster_id", "Cluster"),
+    ("book", "book_id", "Book"),
+    ("drawer", "drawer_id", "Drawer"),
+)
+# Linux is built for 8,192 PUs at most; the sets of its parts then have 16 times as many members
+_PU_LIMIT = 8192
+_MEMBER_LIMIT = 4_000_000
+_SETS_LIMIT_BYTES = 128 * 1024 * 1024
+_CACHES_PER_PU = 16
+# what these parts cannot be inside of
+_WHOLE = {
+    "package": frozenset({"package", "die", "core"}),
+    "die": frozenset({"die", "core"}),
+    "core": frozenset({"core"}),
+}
 _UNITS = {"K": 1024, "M": 1024**2, "G": 1024**3}
 
 
@@ -38,7 +56,9 @@ class Place:
     size: int = 0
     line: int = 0
     ways: int = 0
+    subtype: str = ""
     id: str = ""
+    around: frozenset[str] = frozenset()
     children: list[Place] = field(default_factory=list)
 
 
@@ -60,7 +80,9 @@ class Nest:
         """The outermost place with exactly these PUs, or else the smallest with at least them."""
         best = self.root
         for place in self.places:
-            if cpuset & ~place.cpuset == 0 and place.cpuset.bit_count() < best.cpuset.bit_count():
+            if place.kind == "pu" or cpuset & ~place.cpuset:
+                continue
+            if place.cpuset.bit_count() < best.cpuset.bit_count():
                 best = place
         return best
 
@@ -86,9 +108,14 @@ def offline_cpus(tree: FileTree, online: int) -> int:
     return present & ~online
 
 
-def read_places(tree: FileTree, online: int) -> list[Place]:
-    """Every package, die, core, PU and cache of the running PUs, each once."""
-    found: dict[tuple[str, int], Place] = {}
+def read_places(tree: FileTree, online: int, place: str) -> list[Place]:
+    """Every package, die, group, core, PU and cache of the running PUs, each once.
+
+    Raises `TooLargeError`, which names `place`, where they are more than Linux can have.
+    """
+    if online.bit_count() > _PU_LIMIT:
+        raise _too_large(f"{online.bit_count()} CPUs", place)
+    found = _Places(place)
     packages = _packages(tree, online)
     for number in bitmap.members(online):
         own = 1 << number
@@ -98,22 +125,61 @@ def read_places(tree: FileTree, online: int) -> list[Place]:
         die = _mask(tree, base, online, "die_cpus")
         core = _mask(tree, base, online, "core_cpus", "thread_siblings") or own
         topology = f"{base}/topology"
-        _add(found, "package", package, package_number)
+        found.add(Place("package", package, package_number))
         if die and die != package:
-            _add(found, "die", die, read_number(tree, f"{topology}/die_id"))
-        _add(found, "core", core, read_number(tree, f"{topology}/core_id"))
-        _add(found, "pu", own, None)
-        for index in numbered(tree, f"{base}/cache", "index"):
+            found.add(Place("die", die, read_number(tree, f"{topology}/die_id")))
+        found.add(Place("core", core, read_number(tree, f"{topology}/core_id")))
+        found.add(Place("pu", own))
+        for group, file, subtype in _GROUPS:
+            mask = _mask(tree, base, online, f"{group}_cpus", f"{group}_siblings")
+            if mask & own:
+                group_number = read_number(tree, f"{topology}/{file}")
+                found.add(Place("group", mask, group_number, subtype=subtype))
+        for index in numbered(tree, f"{base}/cache", "index")[:_CACHES_PER_PU]:
             cache = _cache(tree, f"{base}/cache/index{index}", online)
             if cache and cache.cpuset & own:
-                found.setdefault((cache.kind, cache.cpuset), cache)
-    return list(found.values())
+                found.add(cache)
+    return found.distinct()
 
 
-def _add(found: dict[tuple[str, int], Place], kind: str, cpuset: int, os_index: int | None) -> None:
-    if cpuset and (kind, cpuset) not in found:
-        known = os_index if os_index is not None and os_index >= 0 else None
-        found[kind, cpuset] = Place(kind, cpuset, known)
+class _Places:
+    """Parts by kind and PUs, the first of each kept, up to a limit of work and memory."""
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self._found: dict[tuple[str, int], Place] = {}
+        self._members = 0
+        self._bytes = 0
+
+    def add(self, part: Place) -> None:
+        key = (part.kind, part.cpuset)
+        if not part.cpuset or key in self._found:
+            return
+        if part.os_index is not None and part.os_index < 0:
+            part.os_index = None
+        self._found[key] = part
+        self._members += part.cpuset.bit_count()
+        self._bytes += part.cpuset.bit_length() // 8
+        if self._members > _MEMBER_LIMIT or self._bytes > _SETS_LIMIT_BYTES:
+            raise _too_large("parts that overlap", self._place)
+
+    def distinct(self) -> list[Place]:
+        """All parts; a group that is another part as well is none of its own."""
+        parts = {one.cpuset for one in self._found.values() if one.kind != "group"}
+        groups = {one.cpuset: one for one in self._found.values() if one.kind == "group"}
+        return [
+            one
+            for one in self._found.values()
+            if one.kind != "group" or (one.cpuset not in parts and groups[one.cpuset] is one)
+        ]
+
+
+def _too_large(what: str, place: str) -> TooLargeError:
+    return TooLargeError(
+        f"{what}: more than Linux can describe",
+        place=place,
+        mend="capture the tree again with hwloc-gather-topology",
+    )
 
 
 def _mask(tree: FileTree, base: str, online: int, *names: str) -> int:
@@ -177,9 +243,11 @@ def nest(places: Iterable[Place], online: int) -> Nest:
     for place in sorted(places, key=lambda one: (-one.cpuset.bit_count(), _RANK[one.kind])):
         numbers = list(bitmap.members(place.cpuset))
         parent = innermost[numbers[0]]
-        if any(innermost[number] is not parent for number in numbers):
+        crosses = any(innermost[number] is not parent for number in numbers)
+        if crosses or (place.kind in _WHOLE and _WHOLE[place.kind] & {*parent.around, parent.kind}):
             crossing[place.kind] = crossing.get(place.kind, 0) + 1
             continue
+        place.around = parent.around | {parent.kind}
         parent.children.append(place)
         for number in numbers:
             innermost[number] = place

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from skb.sources.hwloc_facts import Collector
 from skb.sources.sysfs_cpus import Nest
+from skb.sources.sysfs_interrupts import state_interrupts
 from skb.sources.sysfs_memory import MemoryNode
 from skb.sources.sysfs_tree import FileTree, numbered, read_list, read_number, read_words
 
@@ -18,14 +19,18 @@ _PCI = "sys/bus/pci/devices"
 _BUSID = re.compile(r"([0-9a-f]{4,8}):([0-9a-f]{2}):[0-9a-f]{2}\.[0-7]")
 _HOST = re.compile(r"pci([0-9a-f]{4,8}):([0-9a-f]{2})")
 _BRIDGE_CLASS = "0604"
+_RATE = re.compile(r"(\d{1,4}(?:\.\d)?) Gb/sec")
 _SPEED = re.compile(r"(\d{1,3}(?:\.\d)?) GT/s")
 # /sys/class folder, pattern of names, kinds
 _CLASSES = (
     ("net", re.compile(r"[^/\s]+"), ("network",)),
     ("infiniband", re.compile(r"[^/\s]+"), ("network", "openfabrics")),
+    ("bxi", re.compile(r"[^/\s]+"), ("network",)),
     ("block", re.compile(r"(?!nvme\d+c\d+n\d+)[^/\s]+"), ("storage",)),
     ("drm", re.compile(r"card\d+"), ("gpu",)),
     ("accel", re.compile(r"accel\d+"), ("coprocessor",)),
+    ("ve", re.compile(r"ve\d+"), ("coprocessor",)),
+    ("dma", re.compile(r"dma\d+chan\d+"), ("dma",)),
 )
 _VIRTUAL = "sys/devices/virtual/"
 _SUBSYSTEM = "sys/devices/virtual/nvme-subsystem/"
@@ -55,7 +60,8 @@ class Devices:
         self.out = out
         self._bridges = 0
         self._functions: dict[str, Function] = {}
-        self._names: set[str] = set()
+        self._names: dict[str, int] = {}
+        self.interrupts: set[int] = set()
 
     def state(self) -> None:
         for name in self.tree.names(_PCI):
@@ -71,6 +77,8 @@ class Devices:
                 if path and pattern.fullmatch(name):
                     self._state_device(name, path, folder, kinds)
         self._state_dax()
+        self._state_cxl()
+        state_interrupts(self.tree, sorted(self.interrupts), self.nest, self.out)
 
     def _hosts(self) -> dict[str, list[Function]]:
         """Hang every function below its bridge; return the topmost ones by host bridge."""
@@ -112,6 +120,9 @@ class Devices:
         codes = [self._code(path, file) for file in ("class", "vendor", "device")]
         if all(codes):
             self.out.say("pci_id", function.id, *codes)
+        subsystem = [self._code(path, f"subsystem_{file}") for file in ("vendor", "device")]
+        if any(word.strip("0") for word in subsystem):
+            self.out.infos(function.id, {"PCISubsystem": ":".join(subsystem)})
         if speed := _link_speed(self.tree, path):
             self.out.say("pci_link_speed", function.id, speed)
         if function.bridge:
@@ -134,6 +145,7 @@ class Devices:
         interrupts = numbered(self.tree, f"{function.path}/msi_irqs", "")
         legacy = read_number(self.tree, f"{function.path}/irq") or 0
         for number in interrupts or ([legacy] if legacy > 0 else []):
+            self.interrupts.add(number)
             self.out.say("interrupt", function.id, number)
         lines = (self.tree.read(f"{function.path}/resource") or "").splitlines()
         for index, line in enumerate(lines[:6]):
@@ -153,8 +165,19 @@ class Devices:
         if path.startswith(_VIRTUAL):
             return
         device = self._begin(name, self._owner(path), kinds)
-        if folder != "net":
-            return
+        if folder == "net":
+            self._state_network(device, path)
+        elif folder == "infiniband":
+            if match := _RATE.match(self.tree.read(f"{path}/ports/1/rate") or ""):
+                self.out.say("device_speed", device, round(float(match[1]) * 1000))
+        elif folder == "block":
+            self._state_disk(device, path)
+        elif folder == "drm":
+            renders = [n for n in self.tree.names(f"{path}/device/drm") if n.startswith("render")]
+            if renders:
+                self.out.infos(device, {"RenderNode": ", ".join(renders)[:200]})
+
+    def _state_network(self, device: str, path: str) -> None:
         for direction in ("rx", "tx"):
             if count := len(numbered(self.tree, f"{path}/queues", f"{direction}-")):
                 self.out.say("device_queues", device, direction, count)
@@ -163,13 +186,30 @@ class Devices:
         if address := (self.tree.read(f"{path}/address") or "").strip("0:"):
             self.out.infos(device, {"Address": self.tree.read(f"{path}/address") or address})
 
+    def _state_disk(self, device: str, path: str) -> None:
+        """Words about a disk as lstopo writes them; the kernel counts sectors of 512 bytes."""
+        infos = {}
+        if (size := read_number(self.tree, f"{path}/size")) and size > 0:
+            infos["Size"] = f"{size // 2}KiB"
+        if sector := read_number(self.tree, f"{path}/queue/hw_sector_size"):
+            infos["SectorSize"] = str(sector)
+        if number := self.tree.read(f"{path}/dev"):
+            infos["LinuxDeviceID"] = number[:40]
+        for name, file in (("Vendor", "vendor"), ("Model", "model")):
+            if text := self.tree.read(f"{path}/device/{file}"):
+                infos[name] = text[:200]
+        self.out.infos(device, infos)
+        queues = len(numbered(self.tree, f"{path}/mq", ""))
+        if queues:
+            self.out.say("device_queues", device, "combined", queues)
+
     def _begin(self, name: str, owner: str, kinds: tuple[str, ...]) -> str:
         base = f"device:{_REFUSED.sub('_', name)[:180]}"
-        device, number = base, 1
+        device = base
         while device in self._names:
-            number += 1
-            device = f"{base}#{number}"
-        self._names.add(device)
+            self._names[base] += 1
+            device = f"{base}#{self._names[base]}"
+        self._names[device] = 1
         self.out.say("contains", owner, device)
         for kind in kinds:
             self.out.say("device_kind", device, kind)
@@ -209,11 +249,28 @@ class Devices:
             path = self.tree.resolve(f"sys/bus/dax/devices/{name}")
             if not path or name in nodes:
                 continue
-            kinds = ("storage", "memory") if "ndbus" in path else ("memory",)
+            persistent = "ndbus" in path
+            kinds = ("storage", "memory") if persistent else ("memory",)
             size = read_number(self.tree, f"{path}/size")
             device = self._begin(name, self._local(path), kinds)
             if size and size > 0:
                 self.out.infos(device, {"Size": f"{size // 1024}KiB"})
+            self.out.infos(device, {"Subtype": "NVM" if persistent else "SPM"})
+
+    def _state_cxl(self) -> None:
+        """Memory devices on CXL, as lstopo shows them: sizes in KiB, storage where persistent."""
+        for name in self.tree.names("sys/bus/cxl/devices"):
+            path = self.tree.resolve(f"sys/bus/cxl/devices/{name}")
+            if not path or not re.fullmatch(r"mem\d+", name):
+                continue
+            infos = {"Subtype": "CXLMem"}
+            for kind in ("ram", "pmem"):
+                size = read_number(self.tree, f"{path}/{kind}/size") or 0
+                if size > 0:
+                    infos[f"CXL{kind.upper()}Size"] = f"{size // 1024}KiB"
+            persistent = "CXLPMEMSize" in infos
+            kinds = ("storage", "memory") if persistent else ("memory",)
+            self.out.infos(self._begin(name, self._owner(path), kinds), infos)
 
 
 def _link_speed(tree: FileTree, path: str) -> float:
@@ -222,9 +279,12 @@ def _link_speed(tree: FileTree, path: str) -> float:
     width = read_number(tree, f"{path}/current_link_width") or 0
     if not match or not 0 < width <= 64:
         return 0.0
-    transfers = float(match[1])
-    lane = transfers * 0.1 if transfers <= 5 else transfers * 128 / 130 / 8
-    return round(lane * width, 6)
+    return round(lane_speed(float(match[1])) * width, 6)
+
+
+def lane_speed(transfers: float) -> float:
+    """GB/s of one lane in one direction, from GT/s."""
+    return transfers * 0.1 if transfers <= 5 else transfers * 128 / 130 / 8
 
 
 def _bar(line: str) -> tuple[int, str] | None:

@@ -6,7 +6,7 @@ import re
 
 from skb.sources import bitmap
 from skb.sources.hwloc_facts import Collector, normal_isa
-from skb.sources.hwloc_kinds import CoreKind, kind_names
+from skb.sources.hwloc_kinds import CoreKind, kind_names, note_names, scaled_capacities
 from skb.sources.sysfs_cpus import CPU, Nest, Place
 from skb.sources.sysfs_tree import FileTree, read_list, read_number
 
@@ -96,11 +96,12 @@ def state_kinds(
     """State kind and relative capacity (of 1024) of every core where cores differ."""
     cores = [place for place in nest.places if place.kind == "core"]
     capacity = {core.id: _core_capacity(tree, core) for core in cores}
-    if len(set(capacity.values())) > 1:
-        for name, value in capacity.items():
-            if 1 <= value <= 1024:
-                out.say("relative_capacity", name, value)
+    scaled = scaled_capacities(list(capacity.values()), out)
+    for name, value in zip(capacity, scaled, strict=True):
+        if value >= 1:
+            out.say("relative_capacity", name, value)
     kinds = _kinds(tree, cores, capacity, cpuinfo)
+    note_names([word for _, word in kinds], out)
     for core in cores:
         # a guest's sets may overlap; a core is of one kind
         if kind := next((word for cpuset, word in kinds if core.cpuset & cpuset), ""):

@@ -16,7 +16,12 @@ from skb.sources.sysfs_cpus import Nest, Place
 from skb.sources.sysfs_tree import FileTree, numbered, read_list, read_number, read_words
 
 NODE = "sys/devices/system/node"
+# Linux has 1,024 nodes at most
+_NODES_LIMIT = 1024
+_MATRIX_LIMIT = 512
+_TIERS = "sys/devices/virtual/memory_tiering"
 _TOTAL = re.compile(r"MemTotal:\s+(\d{1,15}) kB")
+_PAGES = re.compile(r"hugepages-([1-9]\d{0,9})kB")
 # where a kmem DAX device lives in the tree tells what its memory is made of
 _DAX_KINDS = (("cxl", "cxl"), ("ndbus", "pmem"), ("hmem", "special"))
 
@@ -28,10 +33,13 @@ class MemoryNode:
     number: int
     cpuset: int
     size_bytes: int | None
+    own_pus: bool = True
     kind: str = ""
     distances: tuple[int, ...] = ()
     initiators: int = 0
-    access: str = ""
+    # folders of initiators with their PUs' nodes, the one that counts first
+    accesses: list[tuple[str, int]] = field(default_factory=list)
+    pages: list[tuple[int, int]] = field(default_factory=list)
     side_caches: list[tuple[int, int]] = field(default_factory=list)
 
     @property
@@ -41,7 +49,7 @@ class MemoryNode:
 
 def read_nodes(tree: FileTree, online: int) -> list[MemoryNode]:
     """Every online NUMA node; a machine that describes none has node 0 with all its memory."""
-    numbers = numbered(tree, NODE, "node")
+    numbers = numbered(tree, NODE, "node")[:_NODES_LIMIT]
     listed = read_list(tree, f"{NODE}/online")
     nodes = [
         _node(tree, number, online)
@@ -54,6 +62,7 @@ def read_nodes(tree: FileTree, online: int) -> list[MemoryNode]:
     own = {node.number: node.cpuset for node in nodes}
     for node in nodes:
         node.kind = kinds.get(node.number, "")
+        node.own_pus = node.cpuset != 0
         if not node.cpuset:
             node.cpuset = _local_cpus(node, nodes, own)
     return nodes
@@ -72,13 +81,17 @@ def _node(tree: FileTree, number: int, online: int) -> MemoryNode:
     for access in ("access1", "access0"):
         initiators = f"{base}/{access}/initiators"
         if found := numbered(tree, initiators, "node"):
-            node.access = initiators
-            node.initiators = sum(1 << one for one in found if one < bitmap.NUMBER_LIMIT)
-            break
+            nodes = sum(1 << one for one in found if one < bitmap.NUMBER_LIMIT)
+            node.accesses.append((initiators, nodes))
+    node.initiators = node.accesses[0][1] if node.accesses else 0
     for index in numbered(tree, f"{base}/memory_side_cache", "index"):
         cache = f"{base}/memory_side_cache/index{index}"
         size = read_number(tree, f"{cache}/size") or 0
         node.side_caches.append((max(size, 0), read_number(tree, f"{cache}/line_size") or 0))
+    for name in tree.names(f"{base}/hugepages"):
+        if match := _PAGES.fullmatch(name):
+            count = read_number(tree, f"{base}/hugepages/{name}/nr_hugepages") or 0
+            node.pages.append((int(match[1]) * 1024, max(count, 0)))
     return node
 
 
@@ -122,7 +135,7 @@ def _local_cpus(node: MemoryNode, nodes: list[MemoryNode], own: dict[int, int]) 
 
 def groups_for(nodes: Iterable[MemoryNode], places: Iterable[Place], online: int) -> list[Place]:
     """A group for every set of PUs that is local to a node and that no other part has."""
-    known = {place.cpuset for place in places} | {0, online}
+    known = {place.cpuset for place in places if place.kind != "pu"} | {0, online}
     wanted = sorted({node.cpuset for node in nodes} - known)
     return [Place("group", cpuset) for cpuset in wanted]
 
@@ -146,8 +159,13 @@ def state_nodes(tree: FileTree, nodes: list[MemoryNode], nest: Nest, out: Collec
             out.say("memory_size", node.id, node.size_bytes)
         if node.kind:
             out.say("memory_kind", node.id, node.kind)
+        for page, count in node.pages:
+            out.say("page_count", node.id, page, count)
         _state_distances(node, nodes, out)
         _state_access(tree, node, nodes, nest, out)
+    _state_tiers(tree, nodes, out)
+    if len(nodes) > _MATRIX_LIMIT:
+        out.notes.append(f"distances of more than {_MATRIX_LIMIT} nodes were left out")
 
 
 def note_total(tree: FileTree, nodes: list[MemoryNode], out: Collector) -> None:
@@ -168,7 +186,7 @@ def _holder(node: MemoryNode, nest: Nest) -> Place:
 
 def _state_distances(node: MemoryNode, nodes: list[MemoryNode], out: Collector) -> None:
     # a guest's node may list 0 or nothing; columns follow the order of the online nodes
-    if not node.distances:
+    if not node.distances or len(nodes) > _MATRIX_LIMIT:
         return
     if len(node.distances) != len(nodes):
         out.notes.append(f"{node.id} has {len(node.distances)} distances for {len(nodes)} nodes")
@@ -180,20 +198,35 @@ def _state_distances(node: MemoryNode, nodes: list[MemoryNode], out: Collector) 
 def _state_access(
     tree: FileTree, node: MemoryNode, nodes: list[MemoryNode], nest: Nest, out: Collector
 ) -> None:
-    """HMAT figures from the best initiators; `access` where reads and writes are alike."""
-    places = {
-        _holder(other, nest).id
-        for other in nodes
-        if node.initiators >> other.number & 1 and other.cpuset
-    }
-    for quantity in ("bandwidth", "latency"):
-        values = {
-            word: read_number(tree, f"{node.access}/{word}_{quantity}") or 0
-            for word in ("read", "write")
-        }
-        if values["read"] == values["write"]:
-            values["access"] = values["read"]
-        for place in sorted(places):
-            for word, value in values.items():
-                if value > 0:
-                    out.claim(f"memory_{quantity}", place, node.id, word, value)
+    """HMAT figures from the best initiators; `access` where reads and writes are alike.
+
+    An initiator without PUs, such as a GPU with memory, stands for itself.
+    """
+    said: set[tuple[str, str, str]] = set()
+    for folder, initiators in node.accesses:
+        near = [other for other in nodes if initiators >> other.number & 1]
+        places = {_holder(other, nest).id if other.own_pus else other.id for other in near}
+        for quantity in ("bandwidth", "latency"):
+            values = {
+                word: read_number(tree, f"{folder}/{word}_{quantity}") or 0
+                for word in ("read", "write")
+            }
+            if values["read"] == values["write"]:
+                values["access"] = values["read"]
+            for place in sorted(places):
+                for word, value in values.items():
+                    if value > 0 and (quantity, place, word) not in said:
+                        said.add((quantity, place, word))
+                        out.claim(f"memory_{quantity}", place, node.id, word, value)
+
+
+def _state_tiers(tree: FileTree, nodes: list[MemoryNode], out: Collector) -> None:
+    """State the tier of each node where Linux tells several apart; a lower number is faster."""
+    folders = numbered(tree, _TIERS, "memory_tier")
+    sets = [read_list(tree, f"{_TIERS}/memory_tier{number}/nodelist") or 0 for number in folders]
+    filled = [one for one in sets if one]
+    for node in nodes if len(filled) > 1 else ():
+        for tier, members in enumerate(filled):
+            if members >> node.number & 1:
+                out.say("memory_tier", node.id, tier)
+                break

@@ -13,10 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from skb.errors import TooLargeError
 from skb.sources import bitmap
 
-# sysfs files have one page at most; /proc/cpuinfo of a machine with thousands of PUs is the largest
+# sysfs files have few pages; /proc/cpuinfo of a machine with thousands of PUs is the largest
 FILE_LIMIT_BYTES = 16 * 1024 * 1024
+_SYS_LIMIT_BYTES = 64 * 1024
+# what one description may read; the sets of 4,096 PUs take 60 MiB
+_READ_LIMIT_BYTES = 80 * 1024 * 1024
 _LINK_LIMIT = 40
 
 
@@ -33,11 +37,35 @@ class FileTree(Protocol):
         """The path without symbolic links, None where it leads nowhere."""
 
 
+class _Budget:
+    """Counts what was read; a tree that is too much to read ends with an error, not with time."""
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+        self._left = _READ_LIMIT_BYTES
+
+    def text(self, content: bytes) -> str:
+        """The text of a file; raises `TooLargeError` where all files together are too long."""
+        self._left -= len(content)
+        if self._left < 0:
+            raise TooLargeError(
+                f"the files that describe the machine have more than {_READ_LIMIT_BYTES} bytes",
+                place=self._place,
+                mend="capture the tree again with hwloc-gather-topology",
+            )
+        return content.decode("utf-8", "replace").strip()
+
+
+def _limit(path: str) -> int:
+    return FILE_LIMIT_BYTES if path.startswith("proc/") else _SYS_LIMIT_BYTES
+
+
 class FolderTree:
     """A folder: `/` of the running system, or one that holds a captured `sys` and `proc`."""
 
     def __init__(self, root: Path) -> None:
         self._root = root.resolve()
+        self._budget = _Budget(str(root))
 
     def read(self, path: str) -> str | None:
         inside = self._inside(path)
@@ -47,10 +75,11 @@ class FolderTree:
             if not inside.is_file():
                 return None
             with inside.open("rb") as file:
-                return file.read(FILE_LIMIT_BYTES).decode("utf-8", "replace").strip()
+                content = file.read(_limit(path))
         except OSError:
             # sysfs refuses what a device does not know, such as the speed of a link that is down
             return None
+        return self._budget.text(content)
 
     def names(self, path: str) -> list[str]:
         inside = self._inside(path)
@@ -79,9 +108,12 @@ class MemoryTree:
     files: dict[str, bytes] = field(default_factory=dict)
     links: dict[str, str] = field(default_factory=dict)
     folders: dict[str, set[str]] = field(default_factory=dict)
+    size: int = 0
+    budget: _Budget = field(default_factory=lambda: _Budget("the archive"))
 
     def add_file(self, path: str, content: bytes) -> None:
         self.files[path] = content
+        self.size += len(content)
         self.add_folder(path)
 
     def add_link(self, path: str, target: str) -> None:
@@ -101,7 +133,7 @@ class MemoryTree:
     def read(self, path: str) -> str | None:
         real = self.resolve(path)
         content = self.files.get(real) if real else None
-        return None if content is None else content.decode("utf-8", "replace").strip()
+        return None if content is None else self.budget.text(content[: _limit(path)])
 
     def names(self, path: str) -> list[str]:
         real = self.resolve(path)
@@ -139,9 +171,11 @@ def read_number(tree: FileTree, path: str) -> int | None:
     if not text or len(text) > 20:
         return None
     try:
-        return int(text, 16) if text.startswith("0x") else int(text)
+        number = int(text, 16) if text.startswith("0x") else int(text)
     except ValueError:
         return None
+    # what needs 64 bits is a flag for unknown
+    return number if abs(number) < 1 << 63 else None
 
 
 def read_words(tree: FileTree, path: str) -> int | None:

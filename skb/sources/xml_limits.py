@@ -17,8 +17,9 @@ from skb.errors import DescriptionError, TooLargeError
 
 SIZE_LIMIT_BYTES = 64 * 1024 * 1024
 DEPTH_LIMIT = 64
-ELEMENT_LIMIT = 200_000
+ELEMENT_LIMIT = 120_000
 ATTRIBUTE_LIMIT = 64
+ALL_ATTRIBUTES_LIMIT = 1_000_000
 # from one `<` to the next: a tag with its attributes, and the text after it. libxml2 compares the
 # attributes of a tag pairwise, so a long tag costs seconds; hwloc's for 4,096 PUs has 12 KiB.
 TAG_LIMIT_BYTES = 32_768
@@ -134,6 +135,7 @@ class _Reader:
         self.root: Node | None = None
         self._open: list[Node] = []
         self._elements = 0
+        self._attributes = 0
 
     def take(self, events: Any) -> None:
         for event, element in events:
@@ -152,6 +154,9 @@ class _Reader:
         attributes = dict(element.attrib)
         if len(attributes) > ATTRIBUTE_LIMIT:
             self._refuse(f"an element has more than {ATTRIBUTE_LIMIT} attributes", line)
+        self._attributes += len(attributes)
+        if self._attributes > ALL_ATTRIBUTES_LIMIT:
+            self._refuse(f"more than {ALL_ATTRIBUTES_LIMIT} attributes", line)
         node = Node(str(element.tag), attributes, line)
         if self._open:
             self._open[-1].children.append(node)
@@ -164,6 +169,8 @@ class _Reader:
         text = element.text
         if text is not None and not text.isspace():
             node.text = text
+        # the nodes are all that is needed
+        element.clear()
 
     def _refuse(self, what: str, line: int) -> None:
         raise TooLargeError(what, place=f"{self.place}:{line}", mend=_MEND)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from skb.errors import ContradictionError, FactError, NotFoundError, SkbError
+from skb.factset import FactSet
 from skb.machine import Machine
-from skb.relations import Fact, Value, check_set, relations
+from skb.relations import Fact, Value, by_predicate, in_order, joined, relations
 
 NAME_LIMIT = 200
 
@@ -25,26 +26,35 @@ def check_name(name: str) -> None:
 
 def check_parts(machine: Machine, added: Iterable[Fact]) -> None:
     """Raise `NotFoundError` where a new fact is about a part that the machine does not have."""
-    for fact in added:
-        kinds = (argument.type for argument in relations()[fact.predicate].args)
-        for kind, value in zip(kinds, fact.args, strict=True):
-            if kind == "object":
-                try:
-                    machine.require(str(value))
-                except NotFoundError as fault:
-                    raise NotFoundError(f"{fact.text}: {fault.message}", mend=fault.mend) from fault
+    for predicate, facts in by_predicate(added).items():
+        arguments = enumerate(relations()[predicate].args)
+        places = [place for place, argument in arguments if argument.type == "object"]
+        for fact in facts:
+            for place in places:
+                name = str(fact.args[place])
+                if not machine.has(name):
+                    _refuse(machine, fact, name)
 
 
-def find(facts: Iterable[Fact], wanted: Iterable[Fact]) -> frozenset[Fact]:
+def _refuse(machine: Machine, fact: Fact, name: str) -> None:
+    try:
+        machine.require(name)
+    except NotFoundError as fault:
+        raise NotFoundError(f"{fact.text}: {fault.message}", mend=fault.mend) from fault
+
+
+def find(known: FactSet, wanted: Iterable[Fact]) -> frozenset[Fact]:
     """Return the stored facts that a retraction names; a source limits it to that source's fact."""
-    index: dict[tuple[str, tuple[Value, ...]], list[Fact]] = {}
-    for fact in facts:
-        index.setdefault((fact.predicate, fact.args), []).append(fact)
+    index: dict[str, dict[tuple[Value, ...], list[Fact]]] = {}
     found: set[Fact] = set()
     for want in wanted:
+        if want.predicate not in index:
+            rows = index[want.predicate] = {}
+            for fact in known.all(want.predicate):
+                rows.setdefault(fact.args, []).append(fact)
         matching = [
             fact
-            for fact in index.get((want.predicate, want.args), ())
+            for fact in index[want.predicate].get(want.args, ())
             if want.source in ("", fact.source)
         ]
         if not matching:
@@ -55,18 +65,30 @@ def find(facts: Iterable[Fact], wanted: Iterable[Fact]) -> frozenset[Fact]:
     return frozenset(found)
 
 
-def merge(facts: Iterable[Fact], gone: frozenset[Fact], added: Iterable[Fact]) -> tuple[Fact, ...]:
-    kept = [fact for fact in facts if fact not in gone]
-    slots = {(fact.key, fact.source, fact.by): fact for fact in kept}
-    for fact in added:
-        other = slots.get((fact.key, fact.source, fact.by))
-        if other is not None and other.args == fact.args:
+def merge(known: FactSet, gone: frozenset[Fact], added: Iterable[Fact]) -> tuple[Fact, ...]:
+    """Return a canonical set without some facts and with others, which `check_set` has passed."""
+    groups: dict[str, Sequence[Fact]] = dict(known.by_predicate)
+    fresh = by_predicate(added)
+    for predicate in {fact.predicate for fact in gone} | fresh.keys():
+        kept = [fact for fact in known.all(predicate) if fact not in gone]
+        asserted = fresh.get(predicate, [])
+        _check_clashes(kept, asserted)
+        groups[predicate] = in_order([*kept, *asserted])
+    return joined(groups)
+
+
+def _check_clashes(kept: Sequence[Fact], asserted: Sequence[Fact]) -> None:
+    """Raise where one source says about one key what it has said before, or something else."""
+    slots = {(fact.key, fact.source, fact.by): fact for fact in kept} if asserted else {}
+    for fact in asserted:
+        other = slots.get((fact.key, fact.source, fact.by)) if slots else None
+        if other is None:
+            continue
+        if other.args == fact.args:
             raise FactError(
                 f"{fact.text} is known already ({fact.source})", mend="nothing was changed"
             )
-        if other is not None:
-            raise ContradictionError(
-                f"{fact.text} contradicts {other.text}, both {fact.source}",
-                mend="retract the old one in the same change (--replace)",
-            )
-    return check_set((*kept, *added))
+        raise ContradictionError(
+            f"{fact.text} contradicts {other.text}, both {fact.source}",
+            mend="retract the old one in the same change (--replace)",
+        )

@@ -1,4 +1,4 @@
-"""Facts by machine and revision, on SQLAlchemy Core; SQLite with WAL by default.
+"""Facts by machine and revision; SQLite with WAL by default.
 
 A write is one transaction that takes its revision from the log inside the write lock, so that the
 order of revisions is the order of commits. A method that returns has committed; one that raises has
@@ -9,32 +9,21 @@ from __future__ import annotations
 
 import hashlib
 import os
-import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import platformdirs
-from sqlalchemy import Connection, Engine, create_engine, delete, event, insert, select, update
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 
-from skb.errors import (
-    AddressError,
-    NameTakenError,
-    NotFoundError,
-    RevisionError,
-    StoreError,
-)
+from skb.errors import NameTakenError, NotFoundError, RevisionError
+from skb.factset import FactSet
 from skb.machine import Machine
 from skb.relations import Fact, check_set
-from skb.store import tables
 from skb.store.changes import check_name, check_parts, find, merge
+from skb.store.database import Session, open_database
 
 _FACTS = msgspec.json.Decoder(tuple[Fact, ...])
 SNAPSHOTS_KEPT = 64
@@ -65,6 +54,8 @@ def default_url() -> str:
     """Return the database's address: `SKB_DB`, else a file in the user's data folder."""
     if given := os.environ.get("SKB_DB"):
         return given
+    import platformdirs
+
     return f"sqlite:///{Path(platformdirs.user_data_dir('skb')) / 'knowledge.sqlite3'}"
 
 
@@ -78,56 +69,19 @@ class Store:
 
     def __init__(self, url: str | None = None) -> None:
         self.url = url or default_url()
-        # SQLite's own waiting is unfair between threads: they queue here first
-        self._writing = threading.Lock()
-        self._kept: OrderedDict[tuple[str, int], Machine] = OrderedDict()
         if "://" not in self.url:
             # a plain path is a file
             self.url = f"sqlite:///{self.url}"
-        try:
-            parsed = make_url(self.url)
-            if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, ":memory:"):
-                Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
-            self._engine = create_engine(parsed)
-        except (ArgumentError, NoSuchModuleError, ModuleNotFoundError, OSError) as fault:
-            raise AddressError(
-                f"cannot open {self.url}: {fault}", mend="give --db sqlite:////path/to/file"
-            ) from fault
-        if parsed.get_backend_name() == "sqlite":
-            event.listen(self._engine, "connect", _prepare_sqlite)
-            event.listen(self._engine, "begin", _begin_sqlite)
-        self._reader = self._engine.execution_options(skb_reading=True)
-        with self._changing() as connection:
-            tables.metadata.create_all(connection)
+        self._kept: OrderedDict[tuple[str, int], Machine] = OrderedDict()
+        self._database = open_database(self.url)
 
     def close(self) -> None:
-        self._engine.dispose()
-
-    def _reading(self) -> AbstractContextManager[Connection]:
-        return self._transaction(self._reader)
-
-    @contextmanager
-    def _changing(self) -> Iterator[Connection]:
-        with self._writing, self._transaction() as connection:
-            yield connection
-
-    @contextmanager
-    def _transaction(self, engine: Engine | None = None) -> Iterator[Connection]:
-        try:
-            with (engine or self._engine).begin() as connection:
-                yield connection
-        except DBAPIError as fault:
-            raise StoreError(
-                f"the database refused: {fault.orig}",
-                place=self.url,
-                mend="nothing was changed; check the file, its rights and the free space",
-            ) from fault
+        self._database.close()
 
     # ------------------------------------------------------------ machines
     def machines(self) -> tuple[StoredMachine, ...]:
-        query = select(tables.machine).order_by(tables.machine.c.name)
-        with self._reading() as connection:
-            return tuple(StoredMachine(*row) for row in connection.execute(query))
+        with self._database.reading() as session:
+            return tuple(StoredMachine(*row) for row in session.rows("machines"))
 
     def load(
         self,
@@ -144,10 +98,10 @@ class Store:
         """
         check_name(name)
         fresh = Machine(name, facts, title=title, notes=notes)
-        with self._changing() as connection:
-            known = self._row(connection, name)
+        with self._database.changing() as session:
+            known = self._row(session, name)
             if known is not None:
-                old = self._machine(connection, known, known.revision, keep=False)
+                old = self._machine(session, known, known.revision, keep=False)
                 if old.facts == fresh.facts and old.title == title:
                     return old
                 if not replace and old.facts != fresh.facts:
@@ -155,28 +109,28 @@ class Store:
                         f"the name {name!r} is used by a machine with other facts",
                         mend="give --name NAME, or --replace to store this as its next revision",
                     )
-            digest = self._keep_shape(connection, fresh)
-            revision = self._log(connection, name, "load", title=title, shape=digest)
-            self._set(connection, name, title, revision, known is None)
-            self._keep_notes(connection, revision, notes)
-        return Machine(name, fresh.facts, title=title, revision=revision, notes=notes, checked=True)
+            digest = self._keep_shape(session, fresh)
+            revision = self._log(session, name, "load", title=title, shape=digest)
+            self._set(session, name, title, revision, known is None)
+            self._keep_notes(session, revision, notes)
+        return fresh.at(revision)
 
     def machine(self, name: str, as_of: int | None = None) -> Machine:
         """Return a machine now or as of a revision; raises `NotFoundError`."""
-        with self._reading() as connection:
-            row = self._row(connection, name)
+        with self._database.reading() as session:
+            row = self._row(session, name)
             if as_of is None and row is None:
                 raise NotFoundError(f"no machine {name!r} is stored", mend="see `skb machines`")
             known = row or StoredMachine(name, "", 0)
-            return self._machine(connection, known, known.revision if as_of is None else as_of)
+            return self._machine(session, known, known.revision if as_of is None else as_of)
 
     def delete(self, name: str) -> int:
         """Forget a machine; its log stays, so that `as_of` still reads it."""
-        with self._changing() as connection:
-            if self._row(connection, name) is None:
+        with self._database.changing() as session:
+            if self._row(session, name) is None:
                 raise NotFoundError(f"no machine {name!r} is stored", mend="see `skb machines`")
-            connection.execute(delete(tables.machine).where(tables.machine.c.name == name))
-            return self._log(connection, name, "delete")
+            session.rows("delete_machine", name=name)
+            return self._log(session, name, "delete")
 
     def write(
         self,
@@ -195,8 +149,8 @@ class Store:
         clash.
         """
         added, gone = check_set(asserted, name), tuple(retracted)
-        with self._changing() as connection:
-            row = self._row(connection, name)
+        with self._database.changing() as session:
+            row = self._row(session, name)
             if row is None and base is None:
                 raise NotFoundError(f"no machine {name!r} is stored", mend="import it first")
             current = 0 if row is None else row.revision
@@ -206,88 +160,77 @@ class Store:
                     mend="read it again and repeat the change",
                 )
             if row is None and base is not None:
-                row = self._begin(connection, name, base)
+                row = self._begin(session, name, base)
             assert row is not None
-            old = self._machine(connection, row, row.revision, keep=False)
-            taken = find(old.facts, gone)
+            old = self._machine(session, row, row.revision, keep=False)
+            taken = find(old, gone)
             fresh = Machine(
-                name, merge(old.facts, taken, added), title=row.title, revision=row.revision
+                name,
+                merge(old, taken, added),
+                title=row.title,
+                notes=old.notes,
+                checked=True,
             )
             check_parts(fresh, added)
             if not added and not taken:
                 return old
-            revision = self._log(connection, name, "write", asserted=added, retracted=taken)
-            self._set(connection, name, row.title, revision, False)
-        written = Machine(
-            name, fresh.facts, title=row.title, revision=revision, notes=old.notes, checked=True
-        )
+            revision = self._log(session, name, "write", asserted=added, retracted=taken)
+            self._set(session, name, row.title, revision, False)
+        written = fresh.at(revision)
         self._keep_snapshot(written)
         return written
 
-    def _begin(self, connection: Connection, name: str, base: Machine) -> StoredMachine:
+    def _begin(self, session: Session, name: str, base: Machine) -> StoredMachine:
         """Store a machine's first revision inside a transaction."""
-        digest = self._keep_shape(connection, base)
-        revision = self._log(connection, name, "load", title=base.title, shape=digest)
-        self._set(connection, name, base.title, revision, True)
-        self._keep_notes(connection, revision, base.notes)
+        digest = self._keep_shape(session, base)
+        revision = self._log(session, name, "load", title=base.title, shape=digest)
+        self._set(session, name, base.title, revision, True)
+        self._keep_notes(session, revision, base.notes)
         return StoredMachine(name, base.title, revision)
 
     def history(self, name: str, since: int = 0) -> tuple[Change, ...]:
         """Return the changes of a machine after a revision, oldest first."""
-        log = tables.change
-        query = (
-            select(log.c.revision, log.c.machine, log.c.kind, log.c.asserted, log.c.retracted)
-            .add_columns(log.c.at)
-            .where(log.c.machine == name, log.c.revision > since)
-            .order_by(log.c.revision)
-        )
-        with self._reading() as connection:
-            rows = connection.execute(query).all()
+        with self._database.reading() as session:
+            rows = session.rows("history", machine=name, since=since)
         return tuple(
-            Change(r.revision, r.machine, r.kind, _FACTS.decode(r.asserted),
-                   _FACTS.decode(r.retracted), r.at)
-            for r in rows
-        )  # fmt: skip
+            Change(revision, machine, kind, _FACTS.decode(asserted), _FACTS.decode(retracted), at)
+            for revision, machine, kind, asserted, retracted, at in rows
+        )
 
     # ------------------------------------------------------------ decisions
     def keep(self, body: Mapping[str, Any]) -> None:
         """Store a decision; the same decision again changes nothing."""
         row = {key: body[key] for key in ("id", "machine", "revision", "question")}
-        with self._changing() as connection:
-            known = select(tables.decision.c.id).where(tables.decision.c.id == body["id"])
-            if connection.execute(known).first() is None:
-                row["body"] = msgspec.json.encode(body)
-                connection.execute(insert(tables.decision).values(row))
+        with self._database.changing() as session:
+            if not session.rows("has_decision", id=body["id"]):
+                session.rows("add_decision", **row, body=msgspec.json.encode(body))
 
     def decision(self, wanted: str) -> dict[str, Any]:
         """Return a decision by its id or a unique beginning of it; raises `NotFoundError`."""
-        column = tables.decision.c.id
-        query = select(tables.decision.c.body).where(column.startswith(wanted, autoescape=True))
-        with self._reading() as connection:
-            rows = connection.execute(query.limit(2)).all()
+        with self._database.reading() as session:
+            rows = session.rows("decisions_beginning", wanted=wanted, length=len(wanted), count=2)
         if len(rows) != 1 or not wanted:
             many = "several decisions begin with" if len(rows) > 1 else "there is no decision"
             raise NotFoundError(f"{many} {wanted!r}", mend="`skb decisions` lists them")
-        found: dict[str, Any] = msgspec.json.decode(rows[0].body)
+        found: dict[str, Any] = msgspec.json.decode(rows[0][0])
         return found
 
     def decisions(self, machine: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
         """Return the newest decisions, newest first."""
-        query = select(tables.decision.c.body).order_by(tables.decision.c.number.desc())
-        if machine is not None:
-            query = query.where(tables.decision.c.machine == machine)
-        with self._reading() as connection:
-            rows = connection.execute(query.limit(limit)).all()
-        return [msgspec.json.decode(row.body) for row in rows]
+        with self._database.reading() as session:
+            if machine is None:
+                rows = session.rows("decisions", count=limit)
+            else:
+                rows = session.rows("decisions_of", machine=machine, count=limit)
+        return [msgspec.json.decode(body) for (body,) in rows]
 
     # ------------------------------------------------------------ rows
-    def _row(self, connection: Connection, name: str) -> StoredMachine | None:
-        query = select(tables.machine).where(tables.machine.c.name == name)
-        row = connection.execute(query).first()
-        return None if row is None else StoredMachine(*row)
+    def _row(self, session: Session, name: str) -> StoredMachine | None:
+        rows = session.rows("machine", name=name)
+        return StoredMachine(*rows[0]) if rows else None
 
     def _machine(
-        self, connection: Connection, row: StoredMachine, as_of: int, *, keep: bool = True
+        self, session: Session, row: StoredMachine, as_of: int, *, keep: bool = True
     ) -> Machine:
         """Return a snapshot, one of the last few without reading the log again.
 
@@ -295,7 +238,7 @@ class Store:
         """
         known = self._kept.get((row.name, as_of))
         if known is None:
-            known = self._replay(connection, row, as_of)
+            known = self._replay(session, row, as_of)
             if keep:
                 self._keep_snapshot(known)
         return known
@@ -306,49 +249,41 @@ class Store:
         while len(self._kept) > SNAPSHOTS_KEPT:
             self._kept.popitem(last=False)
 
-    def _replay(self, connection: Connection, row: StoredMachine, as_of: int) -> Machine:
-        log = tables.change
-        mine = select(log).where(log.c.machine == row.name, log.c.revision <= as_of)
-        last = connection.execute(
-            mine.where(log.c.kind != "write").order_by(log.c.revision.desc()).limit(1)
-        ).first()
-        if last is None or last.kind == "delete":
-            raise NotFoundError(f"there was no machine {row.name!r} at revision {as_of}")
-        body = select(tables.shape.c.facts).where(tables.shape.c.digest == last.shape)
-        facts = _FACTS.decode(connection.execute(body).scalar_one())
-        writes = mine.where(log.c.kind == "write", log.c.revision > last.revision)
-        revision = last.revision
-        for entry in connection.execute(writes.order_by(log.c.revision)):
-            gone = frozenset(_FACTS.decode(entry.retracted))
-            facts = merge(facts, gone, _FACTS.decode(entry.asserted))
-            revision = entry.revision
-        notes = self._notes(connection, last.revision)
-        return Machine(
-            row.name, facts, title=last.title, revision=revision, notes=notes, checked=True
-        )
+    def _replay(self, session: Session, row: StoredMachine, as_of: int) -> Machine:
+        name = row.name
+        loads = session.rows("last_load", machine=name, as_of=as_of, kind="write", count=1)
+        if not loads or loads[0][1] == "delete":
+            raise NotFoundError(f"there was no machine {name!r} at revision {as_of}")
+        revision, _kind, title, digest = loads[0]
+        notes = self._notes(session, revision)
+        [(body,)] = session.rows("shape", digest=digest)
+        known = FactSet(_FACTS.decode(body))
+        writes = session.rows("writes", machine=name, since=revision, as_of=as_of, kind="write")
+        for at, asserted, retracted in writes:
+            revision = at
+            gone = frozenset(_FACTS.decode(retracted))
+            known = FactSet(merge(known, gone, _FACTS.decode(asserted)))
+        return Machine(name, known.facts, title=title, revision=revision, notes=notes, checked=True)
 
-    def _keep_notes(self, connection: Connection, revision: int, notes: tuple[str, ...]) -> None:
+    def _keep_notes(self, session: Session, revision: int, notes: tuple[str, ...]) -> None:
         if notes:
-            values = {"revision": revision, "body": msgspec.json.encode(notes)}
-            connection.execute(insert(tables.note).values(values))
+            session.rows("add_note", revision=revision, body=msgspec.json.encode(notes))
 
-    def _notes(self, connection: Connection, revision: int) -> tuple[str, ...]:
-        query = select(tables.note.c.body).where(tables.note.c.revision == revision)
-        body = connection.execute(query).scalar()
-        return () if body is None else msgspec.json.decode(body, type=tuple[str, ...])
+    def _notes(self, session: Session, revision: int) -> tuple[str, ...]:
+        rows = session.rows("note", revision=revision)
+        return msgspec.json.decode(rows[0][0], type=tuple[str, ...]) if rows else ()
 
-    def _keep_shape(self, connection: Connection, fresh: Machine) -> str:
+    def _keep_shape(self, session: Session, fresh: Machine) -> str:
         """Store the facts with their provenance under the digest of that document."""
         body = msgspec.json.encode(fresh.facts)
         digest = "sha256:" + hashlib.sha256(body).hexdigest()
-        known = select(tables.shape.c.digest).where(tables.shape.c.digest == digest)
-        if connection.execute(known).first() is None:
-            connection.execute(insert(tables.shape).values(digest=digest, facts=body))
+        if not session.rows("has_shape", digest=digest):
+            session.rows("add_shape", digest=digest, facts=body)
         return digest
 
     def _log(
         self,
-        connection: Connection,
+        session: Session,
         name: str,
         kind: str,
         *,
@@ -357,38 +292,20 @@ class Store:
         asserted: Iterable[Fact] = (),
         retracted: Iterable[Fact] = (),
     ) -> int:
-        values = {
-            "machine": name,
-            "kind": kind,
-            "title": title,
-            "shape": shape,
-            "asserted": msgspec.json.encode(tuple(asserted)),
-            "retracted": msgspec.json.encode(tuple(retracted)),
-            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        }
-        result = connection.execute(insert(tables.change).values(values))
-        key = result.inserted_primary_key
-        assert key is not None
-        return int(key[0])
+        [(revision,)] = session.rows(
+            "add_change",
+            machine=name,
+            kind=kind,
+            title=title,
+            shape=shape,
+            asserted=msgspec.json.encode(tuple(asserted)),
+            retracted=msgspec.json.encode(tuple(retracted)),
+            at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+        )
+        return int(revision)
 
-    def _set(
-        self, connection: Connection, name: str, title: str, revision: int, fresh: bool
-    ) -> None:
-        values = {"name": name, "title": title[:400], "revision": revision}
+    def _set(self, session: Session, name: str, title: str, revision: int, fresh: bool) -> None:
         if fresh:
-            connection.execute(insert(tables.machine).values(values))
+            session.rows("add_machine", name=name, title=title[:400], revision=revision)
         else:
-            mine = update(tables.machine).where(tables.machine.c.name == name)
-            connection.execute(mine.values(values))
-
-
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=30000", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}").close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    """Take the write lock at once where we are going to write, so that no upgrade can deadlock."""
-    reading = connection.get_execution_options().get("skb_reading", False)
-    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+            session.rows("set_machine", which=name, new_title=title[:400], new_revision=revision)

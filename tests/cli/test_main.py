@@ -12,7 +12,17 @@ import pytest
 
 from skb.cli.main import app, main
 
-HEAVY = ("clingo", "sqlalchemy", "fastapi", "networkx", "lxml", "constraint", "uvicorn", "rich")
+HEAVY = (
+    "clingo",
+    "sqlalchemy",
+    "fastapi",
+    "networkx",
+    "lxml",
+    "constraint",
+    "uvicorn",
+    "rich",
+    "numba",
+)
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:

@@ -11,7 +11,7 @@ from skb.decision import Decision, Limits, Status
 from skb.errors import LimitError, RequestError, RulesError
 from skb.machine import Machine
 from skb.questions import question
-from skb.questions.query import known
+from skb.questions.query import PRELUDE, known
 from skb.relations import Fact, relations
 from skb.resources import rules_file
 from tests.machines import bundled, grown
@@ -154,7 +154,8 @@ def test_query_misspelt_predicate_is_warned_about() -> None:
 
 def test_query_known_predicates_stand_in_the_header() -> None:
     """Every predicate that is given or derived is explained in the header of the prelude."""
-    header = rules_file("query/prelude.lp").read_text().partition("\n\npu(O)")[0]
+    texts = [rules_file(name).read_text().splitlines() for name in PRELUDE]
+    header = "\n".join(line for text in texts for line in text if line.startswith("%"))
     for name, _ in known():
         base = name.removesuffix("_ps").removesuffix("_kib").removesuffix("_milli")
         assert base in relations() or f" {name}(" in header, name

@@ -225,11 +225,11 @@ def test_hwloc_memory_attributes_name_the_outermost_part_or_each_pu(tiny: Descri
 
 
 def test_hwloc_disallowed_and_absent(tiny: Description) -> None:
-    """PUs and nodes outside the allowed sets are barred; those without objects are only noted."""
+    """PUs and nodes outside the allowed sets are barred; those without objects are offline."""
     assert {a[0] for a in args(tiny, "disallowed")} == {"pu:3", "numa:7"}
     notes = " | ".join(tiny.notes)
-    assert "2 PUs are offline or unknown" in notes
-    assert "Prettiness" in notes and "novelty" in notes
+    assert "2 PUs are offline or hidden" in notes and "novelty" in notes
+    assert args(tiny, "offline") == {("pu", 4), ("pu", 5)}
 
 
 def test_hwloc_v3_device_types_are_bits() -> None:

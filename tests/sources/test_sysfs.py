@@ -151,12 +151,18 @@ def test_sysfs_cpuinfo_alone_is_enough(tmp_path: Path) -> None:
     assert args(description, "isa") == {("machine:0", "x86_64")}
 
 
-def test_sysfs_offline_cpus_are_noted_only() -> None:
-    """A CPU that is offline has no topology and is no object."""
-    files = machine(4) | {f"{CPU}/online": "0-1,3"}
+def test_sysfs_offline_and_isolated_cpus_are_facts() -> None:
+    """A CPU that is offline has no topology and is no object; isolated ones are named."""
+    files = machine(4) | {
+        f"{CPU}/online": "0-1,3",
+        f"{CPU}/isolated": "1,2",
+        f"{CPU}/nohz_full": "3",
+    }
     description = describe(files)
     assert "pu:2" not in parents(description) and "pu:3" in parents(description)
-    assert any("1 CPUs are offline" in note and note.endswith("2") for note in description.notes)
+    assert args(description, "offline") == {("pu", 2)}
+    assert args(description, "isolated") == {("pu:1", "scheduler"), ("pu:3", "tick")}
+    assert any("1 PUs are offline" in note and note.endswith("2") for note in description.notes)
 
 
 def test_sysfs_crossing_sets_are_left_out_with_a_note() -> None:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,10 +31,12 @@ BASE = grown("package:2 core:2 pu:1").facts
 LOAD = [Fact("load", ("pu:0", value)) for value in range(101)]
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    """A store on a fresh file."""
-    return Store(f"sqlite:///{tmp_path / 'k.sqlite3'}")
+@pytest.fixture(params=["sqlite", "sqlite+pysqlite"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """A store on a fresh file, through the standard library and through SQLAlchemy."""
+    store = Store(f"{request.param}:///{tmp_path / 'k.sqlite3'}")
+    yield store
+    store.close()
 
 
 def test_store_load_gives_back_the_facts_with_provenance(store: Store) -> None:
@@ -232,6 +235,37 @@ def test_store_keeps_the_notes_of_a_description(store: Store) -> None:
     store.load("m", "", BASE, notes=("two pairs were not measured",))
     store.write("m", [LOAD[1]])
     assert store.machine("m").notes == ("two pairs were not measured",)
+
+
+def test_store_statements_for_sqlite_are_those_of_the_tables() -> None:
+    """`python -m skb.store.statements` writes the file; blanks are SQLAlchemy's own affair."""
+    from skb.store import statements
+
+    kept = Path(statements.__file__).with_name("sqlite.sql").read_text()
+    assert kept.split() == statements.sqlite_text().split()
+
+
+def test_store_opens_files_of_both_ways(tmp_path: Path) -> None:
+    """What one way of speaking to SQLite has written, the other reads and goes on with."""
+    for first, second in (("sqlite", "sqlite+pysqlite"), ("sqlite+pysqlite", "sqlite")):
+        path = tmp_path / f"{first}.sqlite3"
+        Store(f"{first}:///{path}").load("m", "", BASE)
+        other = Store(f"{second}:///{path}")
+        assert other.write("m", [LOAD[1]]).revision == 2
+        assert Store(f"{first}:///{path}").machine("m").facts == other.machine("m").facts
+        other.close()
+
+
+def test_store_write_equals_a_fresh_load(store: Store) -> None:
+    """A set that grew and shrank by writes is, fact for fact, the set loaded at once."""
+    store.load("m", "", [*BASE, LOAD[1]])
+    more = [Fact("latency", (f"pu:{a}", f"pu:{b}", 10.0 + a)) for a in (3, 0) for b in (1, 2)]
+    store.write("m", more, [LOAD[1]])
+    written = store.write("m", [LOAD[2], Fact("power", ("pu:0", "on"), "measured")])
+    whole = store.load("n", "", [LOAD[2], Fact("power", ("pu:0", "on"), "measured"), *more, *BASE])
+    assert written.facts == whole.facts
+    assert Store(store.url).machine("m").facts == whole.facts
+    assert written.digest == whole.digest
 
 
 def test_store_lets_two_files_of_one_kind_disagree(store: Store) -> None:

@@ -1,0 +1,59 @@
+"""What lies between units that form no groups: nothing, a grade by position, or disorder."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skb.inference.clustering import Matrix, profile_distance
+from skb.inference.scoring import ordered_spread
+
+# a spread below this (logarithm) is none
+_FLAT = 0.02
+# so many units show order in their eigenvalues; fewer are held against shuffles
+_MANY = 24
+_SHUFFLES = 99
+
+
+def shape_of(between: Matrix) -> str:
+    """Return "graded", "unordered", "flat", or nothing where there are too few units to tell."""
+    n = len(between)
+    upper = between[np.triu_indices(n, 1)]
+    known = upper[~np.isnan(upper)]
+    if n < 4 or not len(known):
+        return ""
+    spread = float(np.std(known))
+    if spread < _FLAT:
+        return "flat"
+    if n >= _MANY:
+        noise, order = ordered_spread(between - float(np.median(known)))
+        graded = order > _FLAT and order > noise
+        # noise that has no order and is no more than timers make leaves the machine flat
+        return "graded" if graded else "flat" if spread < 0.1 else "unordered"
+    if n > 4 and _neighbours_agree(between):
+        return "graded"
+    return "flat" if spread < 0.1 and n > 4 else "unordered"
+
+
+def _neighbours_agree(between: Matrix) -> bool:
+    """Tell whether near units see the others alike, more than chance ever makes them.
+
+    The correlation of distance with profile distance is held against shuffles of the values.
+    """
+    n = len(between)
+    rows, columns = np.triu_indices(n, 1)
+    values = between[rows, columns]
+
+    def agreement(upper: Matrix) -> float:
+        square = np.full((n, n), np.nan)
+        square[rows, columns] = square[columns, rows] = upper
+        apart = profile_distance(square)[rows, columns]
+        known = ~np.isnan(upper) & ~np.isnan(apart)
+        if known.sum() < 6 or np.std(apart[known]) < 1e-9 or np.std(upper[known]) < 1e-9:
+            return 0.0
+        return float(np.corrcoef(upper[known], apart[known])[0, 1])
+
+    random = np.random.default_rng(0)
+    real = agreement(values)
+    return real > 0.3 and all(
+        agreement(random.permutation(values)) < real for _ in range(_SHUFFLES)
+    )

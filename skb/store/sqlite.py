@@ -1,0 +1,106 @@
+"""SQLite through the standard library, with the statements of `sqlite.sql`."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from skb.store.database import refused
+
+_WAIT_S = 30.0
+_DEFINITIONS = ("table ", "index ")
+
+
+@cache
+def _texts() -> Mapping[str, str]:
+    """Read `sqlite.sql`: the text of each definition and statement under its name."""
+    whole = (Path(__file__).parent / "sqlite.sql").read_text(encoding="utf-8")
+    parts = (part.split("\n", 1) for part in whole.split("-- ")[2:])
+    return {name: text.strip() for name, text in parts}
+
+
+class _Session:
+    """A transaction on one connection."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+
+    def rows(self, statement: str, **values: Any) -> list[Any]:
+        return self.connection.execute(_texts()[statement], values).fetchall()
+
+
+class SqliteDatabase:
+    """A file, or memory, with one connection for each transaction that runs at the same time."""
+
+    def __init__(self, url: str, path: str) -> None:
+        self._url = url
+        self._path = path
+        self._idle: list[sqlite3.Connection] = []
+        # SQLite's own waiting is unfair between threads: they queue here first. What is in memory
+        # has a single connection, so that readers queue as well.
+        self._writing = threading.Lock()
+        self._memory = path == ":memory:"
+        self._define()
+
+    def reading(self) -> AbstractContextManager[_Session]:
+        return self._alone("BEGIN") if self._memory else self._transaction("BEGIN")
+
+    def changing(self) -> AbstractContextManager[_Session]:
+        # take the write lock at once, so that no upgrade can deadlock
+        return self._alone("BEGIN IMMEDIATE")
+
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop().close()
+
+    @contextmanager
+    def _alone(self, begin: str) -> Iterator[_Session]:
+        with self._writing, self._transaction(begin) as session:
+            yield session
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[_Session]:
+        try:
+            connection = self._connection()
+            try:
+                connection.execute(begin)
+                yield _Session(connection)
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+            finally:
+                self._idle.append(connection)
+        except sqlite3.Error as fault:
+            raise refused(self._url, fault) from fault
+
+    def _connection(self) -> sqlite3.Connection:
+        try:
+            # a list's pop is one step: two threads never take the same connection
+            return self._idle.pop()
+        except IndexError:
+            pass
+        connection = sqlite3.connect(
+            self._path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False
+        )
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}").close()
+        return connection
+
+    def _define(self) -> None:
+        """Make the tables that are not there."""
+        wanted = [name for name in _texts() if name.startswith(_DEFINITIONS)]
+        with self.reading() as session:
+            found = session.connection.execute("SELECT type || ' ' || name FROM sqlite_master")
+            known = {name for (name,) in found}
+        missing = [name for name in wanted if name not in known]
+        if missing:
+            with self.changing() as session:
+                for name in missing:
+                    session.rows(name)

@@ -1,0 +1,1 @@
+"""A corpus fuzzer over the sources: samples, mutations, and what counts as a fault."""
