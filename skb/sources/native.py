@@ -233,6 +233,8 @@ class _Writer:
         clock = self.document.machine.clock_mhz
         if clock is None:
             raise self._fault(at, "cycles without machine.clock_mhz", "state the clock")
+        if not clock > 0:
+            raise self._fault("machine.clock_mhz", f"a clock of {clock:g} MHz", "state the clock")
         return cycles * 1000 / clock
 
     def _latency(self, entry: Latency, at: str) -> None:

@@ -119,10 +119,20 @@ def test_toml_is_refused_before_it_costs_too_much(text: bytes, words: str) -> No
             "more than 100000 objects",
         ),
         ('tree = "pu:1"\n' + '[[part]]\nid = "device:²"\n', ""),
+        ('tree = "pu:1"\n[[latency]]\nhops = 1\ncycles = 9\n', "without machine.clock_mhz"),
     ],
 )
-def test_native_structure_is_limited(text: str, words: str) -> None:
+def test_native_is_refused_where_it_cannot_be_meant(text: str, words: str) -> None:
     """Levels and objects are counted over all trees; a digit of another script is no number."""
     outcome = try_input(b'[machine]\nname = "m"\n[structure]\n' + text.encode())
     assert outcome.kind in {"accepted", "refused"}, told(0, outcome)
     assert words in outcome.told
+
+
+@pytest.mark.parametrize("clock", ["0", "-1.0", "nan"])
+def test_native_refuses_a_clock_that_does_not_tick(clock: str) -> None:
+    """Cycles of a clock of 0 MHz are no time."""
+    text = f'[machine]\nname = "m"\nclock_mhz = {clock}\n[structure]\ntree = "core:1 pu:2"\n'
+    outcome = try_input((text + '[[latency]]\nwithin = "core"\ncycles = 9\n').encode())
+    assert outcome.kind == "refused", told(0, outcome)
+    assert "clock" in outcome.told
