@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from skb.errors import ContradictionError, FactError, NotFoundError, SkbError
 from skb.factset import FactSet
 from skb.machine import Machine
-from skb.relations import Fact, Value, by_predicate, in_order, joined, relations
+from skb.relations import Fact, Value, by_predicate, in_order, joined, relations, right_in_order
 
 NAME_LIMIT = 200
 
@@ -70,10 +70,15 @@ def merge(known: FactSet, gone: frozenset[Fact], added: Iterable[Fact]) -> tuple
     groups: dict[str, Sequence[Fact]] = dict(known.by_predicate)
     fresh = by_predicate(added)
     for predicate in {fact.predicate for fact in gone} | fresh.keys():
-        kept = [fact for fact in known.all(predicate) if fact not in gone]
+        rows = known.all(predicate)
+        kept = [fact for fact in rows if fact not in gone] if gone else list(rows)
         asserted = fresh.get(predicate, [])
-        _check_clashes(kept, asserted)
-        groups[predicate] = in_order([*kept, *asserted])
+        both = [*kept, *asserted]
+        ordered = right_in_order(predicate, both) if both else both
+        if ordered is None:
+            _check_clashes(kept, asserted)
+            ordered = in_order(both)
+        groups[predicate] = ordered
     return joined(groups)
 
 

@@ -253,7 +253,10 @@ class Store:
         name = row.name
         loads = session.rows("last_load", machine=name, as_of=as_of, kind="write", count=1)
         if not loads or loads[0][1] == "delete":
-            raise NotFoundError(f"there was no machine {name!r} at revision {as_of}")
+            raise NotFoundError(
+                f"there was no machine {name!r} at revision {as_of}",
+                mend=f"`skb history {name}` lists its revisions",
+            )
         revision, _kind, title, digest = loads[0]
         notes = self._notes(session, revision)
         [(body,)] = session.rows("shape", digest=digest)

@@ -60,7 +60,7 @@ def measure(pus: int, rounds: int, folder: Path) -> bool:
     row("make a Fact", lambda: [Fact(f.predicate, f.args, f.source, f.by) for f in facts])
     row("validate one by one (what finds the words)", lambda: list(map(validate, facts)))
     row("check_set: validate and order, shuffled", lambda: check_set(facts))
-    row("check_set: validate and order, ordered", lambda: check_set(ordered))
+    row("check_set: validate and order, ordered", lambda: check_set(list(ordered)))
     groups = by_predicate(facts)
     row("canonical order alone", lambda: joined({p: in_order(rows) for p, rows in groups.items()}))
     row("Machine", lambda: Machine("m", facts))
