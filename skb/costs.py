@@ -72,12 +72,15 @@ class Costs:
         """Return what the distance between two PUs depends on where no pair is stated.
 
         `("within", levels)` for PUs of one package, else `("across", hops, distance, same_node)`
-        with the links between their packages (None without a link graph), and the SLIT distance.
+        with the links between their packages (None without a link graph), and the SLIT distance;
+        a node may hold several packages on one bus.
         """
         machine = self.machine
         common = machine.common_ancestor(first, second)
         levels = machine.levels(common)
-        inside = any(level in _INNER for level in levels) or machine.counts["package"] <= 1
+        apart = machine.package_of[first] != machine.package_of[second]
+        inner = any(level in _INNER for level in levels)
+        inside = (inner and not apart) or machine.counts["package"] <= 1
         if inside and common == ROOT and "package" not in levels:
             levels = ("package", *levels)
         slit, same = self._node_distance(first, second)
@@ -90,7 +93,7 @@ class Costs:
         nodes = self.machine.numa_of_pu
         a, b = nodes[first][:1], nodes[second][:1]
         if not a or not b or a == b:
-            return None, a == b
+            return None, bool(a) and a == b
         return self._slit.get((f"numa:{a[0]}", f"numa:{b[0]}")), False
 
     # ------------------------------------------------------------ latency
@@ -178,9 +181,10 @@ class Costs:
             stated = self._by_hops("latency_hops", hops)
             if stated is not None:
                 return to_ps(stated)
-        stated = self.machine.number("latency_within", "machine")
-        if stated is not None:
-            return to_ps(stated)
+        for level in ("numa", "machine") if same else ("machine",):
+            stated = self.machine.number("latency_within", level)
+            if stated is not None:
+                return to_ps(stated)
         return to_ps(self._default_across(hops, slit, same))
 
     def _by_hops(self, predicate: str, hops: int, *rest: str) -> float | None:

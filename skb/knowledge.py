@@ -103,6 +103,7 @@ def simulate(
 
 
 _PRICED = ("objective", "bound", "gap")
+NAMES_SHOWN = 12  # of the known machines, in the message about one that is not there
 
 
 @cache
@@ -205,10 +206,12 @@ class KnowledgeBase:
         known = sorted({row.name for row in self._stored()} | set(bundled_machines()))
         near = get_close_matches(ref, known, n=1)
         what = "machine or file" if paths else "machine"
-        raise NotFoundError(
-            f"there is no {what} {ref!r}",
-            mend=f"did you mean {near[0]}?" if near else f"known are: {', '.join(known)}",
-        )
+        mend = f"did you mean {near[0]}?" if near else f"known are: {', '.join(known)}"
+        if not near and len(known) > NAMES_SHOWN:
+            mend = f"`skb machines` lists the {len(known)} that are known"
+        if not paths and self.is_path(ref):
+            mend = "it is a file; `skb import` stores the machine that it describes"
+        raise NotFoundError(f"there is no {what} {ref!r}", mend=mend)
 
     def is_path(self, ref: str) -> bool:
         """Tell whether a reference means a file or folder: names of machines come first.

@@ -81,3 +81,13 @@ def test_costs_message_shares_add_up_to_the_latency() -> None:
 def test_to_ps_rounds_once(ns: float, ps: int) -> None:
     """Nanoseconds become whole picoseconds."""
     assert to_ps(ns) == ps
+
+
+def test_costs_packages_of_one_node_are_no_chip() -> None:
+    """Packages on one bus share a node: a line costs more than inside one, less than far away."""
+    costs = Costs(grown("group:2 numa:1 package:2 core:2 pu:1"))
+    inside, bus, far = (costs.latency_ps(0, pu) for pu in (1, 2, 4))
+    assert inside < bus < far
+    assert any("packages of one NUMA node" in entry.fact for entry in costs.assumed)
+    stated = Fact("latency_within", ("numa", 42.0))
+    assert Costs(grown("group:2 numa:1 package:2 core:2 pu:1", stated)).latency_ps(0, 2) == 42_000

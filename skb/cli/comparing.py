@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from skb.cli.output import Database, Json, MachineName, print_json, table
+from skb.cli.output import Database, Json, MachineName, StoredName, print_json, table
 from skb.errors import FactError, NotFoundError
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _said(fact: Fact) -> str:
 
 
 # ------------------------------------------------------------------ history
-def history(m: MachineName, json: Json = False, db: Database = None) -> None:
+def history(m: StoredName, json: Json = False, db: Database = None) -> None:
     """List the revisions of a stored machine: when, and what was asserted and retracted.
 
     Example: skb history node17
@@ -147,10 +147,12 @@ def history(m: MachineName, json: Json = False, db: Database = None) -> None:
         )
         return
     table(
-        ["revision", "when", "kind", "facts", "asserted", "retracted"],
+        ["revision", "when (UTC)", "kind", "facts", "asserted", "retracted"],
         [
             [
-                *(row[key] for key in ("revision", "when", "kind", "facts")),
+                row["revision"],
+                row["when"].partition(".")[0].replace("T", " "),
+                *(row[key] for key in ("kind", "facts")),
                 *(_some(row[key]) for key in ("asserted", "retracted")),
             ]
             for row in rows

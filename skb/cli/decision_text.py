@@ -76,7 +76,7 @@ def _headline(answer: dict[str, Any]) -> None:
         f"{_STATUS[answer['status']]}"
     )
     if objective["value"] is not None:
-        text = f"{objective['name']} {number(objective['value'])} {objective['unit']}"
+        text = f"{objective['name']} {number(objective['value'])} {objective['unit']}".rstrip()
         if answer["bound"] is not None:
             text += f", bound {number(answer['bound'])}, gap {answer['gap']:.2%}"
         print(text)
@@ -119,10 +119,20 @@ def _named(answer: dict[str, Any]) -> None:
     given = " ".join(f"{key}={value}" for key, value in answer["with"].items())
     print(f"{answer['named']} {given}".rstrip())
     rows = [[row[column] for column in answer["columns"]] for row in answer["rows"]]
+    if answer["columns"][1:] == ["pu"]:
+        rows = _together(rows)
     if rows:
         table(answer["columns"], rows[:SHOWN_ROWS])
     if len(rows) > SHOWN_ROWS:
         print(f"… and {len(rows) - SHOWN_ROWS} more rows; --json has all")
+
+
+def _together(rows: list[list[Any]]) -> list[list[Any]]:
+    """Return one row for each part with all its PUs, such as `pu:0-7,64-71`."""
+    found: dict[Any, list[int]] = {}
+    for part, pu in rows:
+        found.setdefault(part, []).append(int(pu.removeprefix("pu:")))
+    return [[part, f"pu:{spans(pus)}"] for part, pus in found.items()]
 
 
 def _costs(costs: list[dict[str, Any]]) -> None:

@@ -9,9 +9,11 @@ import typer
 
 from skb.cli.output import Database, Json, print_json, say
 from skb.cli.tables import Clock, Receive, RoundTrip, Send, Structure, Unit, read_found
-from skb.errors import SkbError
+from skb.errors import NameTakenError, SkbError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from skb.knowledge import KnowledgeBase
     from skb.machine import Machine
     from skb.sources.description import Description
@@ -66,12 +68,29 @@ def import_(
         places = [(str(path), description) for path, description in found]
         _tell_merged(_merged(knowledge, name, places, merge, replace), places, json)
         return
-    stored = [_store(knowledge, d, name or d.name or _stem(path), replace) for path, d in found]
+    names = [name or description.name or _stem(path) for path, description in found]
+    _check_names(names, found)
+    stored = [
+        _store(knowledge, description, wanted, replace)
+        for wanted, (_path, description) in zip(names, found, strict=True)
+    ]
     if json:
         print_json([machine.summary() for machine in stored])
         return
     for machine, (_path, description) in zip(stored, found, strict=True):
         _tell(machine, description)
+
+
+def _check_names(names: Sequence[str], found: Sequence[tuple[Path, Description]]) -> None:
+    """Raise `NameTakenError` where files that say different things have one name."""
+    first: dict[str, tuple[Path, Description]] = {}
+    for name, (path, description) in zip(names, found, strict=True):
+        other, known = first.setdefault(name, (path, description))
+        if known.facts != description.facts:
+            raise NameTakenError(
+                f"{other} and {path} both call their machine {name!r}",
+                mend="--name NAME makes one machine of several files; else import them one by one",
+            )
 
 
 def _store(knowledge: Any, description: Description, name: str, replace: bool) -> Machine:

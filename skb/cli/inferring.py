@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import textwrap
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -43,7 +46,7 @@ def infer(
     ] = None,
     confidence: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="What is stored is at least this sure.")
-    ] = 0.5,
+    ] = 0.8,
     replace: Annotated[
         bool, typer.Option("--replace", help="Store as the next revision of a known machine.")
     ] = False,
@@ -73,7 +76,7 @@ def infer(
         return
     _print(machine, pairs, structure)
     if other:
-        _print_agreement(structure, agreed, other)
+        _print_agreement(structure, agreed, pairs, other)
     if stored:
         print(f"{stored.name}: {len(stored.facts)} facts at revision {stored.revision}")
 
@@ -91,9 +94,15 @@ def _print(machine: Machine, pairs: Pairs, structure: Structure) -> None:
             ],
         )
     for level in levels:
-        say(f"{level.kind}: {level.why} (the name: {level.name_confidence:.0%} sure)")
+        _tell(f"{level.kind} (the name: {level.name_confidence:.0%} sure): {level.why}")
     for note in structure.notes:
-        say(f"note: {note}")
+        _tell(f"note: {note}")
+
+
+def _tell(text: str) -> None:
+    """Print a sentence on stderr, wrapped at words where that is a terminal."""
+    width = min(shutil.get_terminal_size().columns, 100)
+    say(textwrap.fill(text, width, subsequent_indent="  ") if sys.stderr.isatty() else text)
 
 
 def _row(level: Level, inner: set[tuple[int, ...]], pairs: Pairs) -> list[Any]:
@@ -115,9 +124,17 @@ def _row(level: Level, inner: set[tuple[int, ...]], pairs: Pairs) -> list[Any]:
     ]
 
 
-def _print_agreement(structure: Structure, agreed: tuple[Agreement, ...], other: Machine) -> None:
+def _print_agreement(
+    structure: Structure, agreed: tuple[Agreement, ...], pairs: Pairs, other: Machine
+) -> None:
     if not agreed:
         print(f"{other.name} groups no PUs: nothing to compare")
+    elif set(pairs.pus) != set(other.pus):
+        both = len(set(pairs.pus) & set(other.pus))
+        say(
+            f"note: the matrix has {len(pairs.pus)} PUs, {other.name} {len(other.pus)}; "
+            f"compared over the {both} that both have"
+        )
     for one in agreed:
         kind = structure.levels[one.level].kind
         rest = f"; PUs {spans(one.differ)} differ" if one.differ else ""

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from skb.cli.output import (
+    ChangedName,
     Database,
     Json,
     MachineName,
+    StoredName,
+    natural,
     print_json,
     say,
     size,
@@ -151,16 +154,16 @@ def facts(
         _print_conflicts(machine, predicate, json)
         return
     found = machine.facts if predicate is None else machine.all(predicate)
-    rows = [row_of(fact) for fact in found]
     if json:
-        print_json(rows)
+        print_json([row_of(fact) for fact in found])
         return
+    if not found:
+        print(f"{machine.name} states no {predicate or 'fact'}")
+        return
+    rows = [(fact, row_of(fact)) for fact in sorted(found, key=lambda fact: natural(fact.text))]
     table(
         ["fact", "unit", "source", "by"],
-        [
-            [f.text, r["unit"], r["source"], r.get("by", "")]
-            for f, r in zip(found, rows, strict=True)
-        ],
+        [[fact.text, row["unit"], row["source"], row.get("by", "")] for fact, row in rows],
     )
 
 
@@ -172,10 +175,13 @@ def _print_conflicts(machine: Machine, predicate: str | None, json: bool) -> Non
     if json:
         print_json([{**row_of(lost), "overruled_by": row_of(holds)} for holds, lost in pairs])
         return
+    if not pairs:
+        print("nothing that is said of it contradicts what holds")
+        return
     table(
-        ["holds", "source", "by", "overruled", "source", "by"],
+        ["holds", "said by", "overruled", "said by"],
         [
-            [holds.text, holds.source, holds.by, lost.args[-1], lost.source, lost.by]
+            [holds.text, f"{holds.source} {holds.by}", lost.args[-1], f"{lost.source} {lost.by}"]
             for holds, lost in pairs
         ],
     )
@@ -200,7 +206,7 @@ def _print_relations(json: bool, markdown: bool) -> None:
 
 
 def assert_(
-    m: MachineName,
+    m: ChangedName,
     fact: Annotated[list[str], typer.Argument(metavar="FACT...", help='"load(pu:3, 50)"')],
     source: Annotated[str, typer.Option(help="Who says so.")] = "asserted",
     replace: Annotated[
@@ -233,7 +239,7 @@ def assert_(
 
 
 def retract(
-    m: MachineName,
+    m: StoredName,
     fact: Annotated[list[str], typer.Argument(metavar="FACT...", help='"load(pu:3, 50)"')],
     source: Annotated[str, typer.Option(help="Only what this source says.")] = "",
     json: Json = False,
@@ -273,7 +279,7 @@ def _changed(machine: Machine, json: bool, added: int, gone: int) -> None:
         print(f"{machine.name}: {added} asserted, {gone} retracted, revision {machine.revision}")
 
 
-def delete(m: MachineName, json: Json = False, db: Database = None) -> None:
+def delete(m: StoredName, json: Json = False, db: Database = None) -> None:
     """Forget a stored machine; its history stays readable with --as-of.
 
     Example: skb delete node17

@@ -5,6 +5,7 @@ Exit codes: 0 answered, 1 internal fault, 2 bad input, 3 infeasible, 4 no answer
 
 from __future__ import annotations
 
+import io
 import sys
 import time
 from copy import copy
@@ -87,6 +88,9 @@ def _begun(arguments: list[str] | None) -> float:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    if arguments is None and isinstance(sys.stdout, io.TextIOWrapper):
+        # a name that the terminal's encoding lacks must not end a command
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         begun = _begun(arguments)
         code = _wanted(arguments)(args=arguments, prog_name="skb", standalone_mode=False, obj=begun)

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from functools import cache
+from itertools import zip_longest
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WIDTH = 120  # of tables where stdout is no terminal
+NARROWEST = 40  # tables in narrower terminals run over their edge
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone on stdout.")]
 Database = Annotated[
@@ -18,37 +28,107 @@ MachineName = Annotated[
     str, typer.Argument(metavar="M", help="A stored or bundled machine, or a description's path.")
 ]
 
+StoredName = Annotated[str, typer.Argument(metavar="M", help="A stored machine.")]
+ChangedName = Annotated[str, typer.Argument(metavar="M", help="A stored or bundled machine.")]
+
 
 def print_json(value: Any) -> None:
     """Print one JSON document on stdout."""
     import json
 
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    print(json.dumps(value, indent=2, ensure_ascii=not _unicode()))
 
 
-def table(columns: Sequence[str], rows: Iterable[Sequence[object]], title: str = "") -> None:
+def _unicode() -> bool:
+    return (sys.stdout.encoding or "").lower().startswith("utf")
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a plain table on stdout; numbers go to the right."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
+    rows = list(rows)
+    right = [
+        any(isinstance(row[at], int | float) for row in rows)
+        and all(row[at] is None or isinstance(row[at], int | float) for row in rows)
+        for at in range(len(columns))
+    ]
+    texts = [[_printable(str(cell(value))) for value in row] for row in rows]
+    terminal = sys.stdout.isatty()
+    room = max(NARROWEST, shutil.get_terminal_size().columns) if terminal else WIDTH
+    # blanks around and between the columns
+    found = widths(columns, texts, room - 3 * len(columns) - 1)
+    whole = sum(found) + 3 * len(columns) - 1
+    bold, plain = ("\x1b[1m", "\x1b[0m") if terminal else ("", "")
+    print(" " * (whole + 2))
+    for line in _lines(columns, found, right):
+        print(f"{bold}{line}{plain}")
+    print(f" {('─' if _unicode() else '-') * whole} ")
+    for row in texts:
+        print("\n".join(_lines(row, found, right)))
+    print(" " * (whole + 2))
+
+
+def _printable(text: str) -> str:
+    """Return a text without what could move a terminal's cursor or change its colours."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+
+
+def _lines(row: Sequence[str], found: Sequence[int], right: Sequence[bool]) -> list[str]:
+    """Return the lines of one row, each cell broken to the width of its column."""
+    cells = [_broken(text, width) for text, width in zip(row, found, strict=True)]
+    lines: list[str] = []
+    for parts in zip_longest(*cells, fillvalue=""):
+        shown = []
+        for text, width, to_right in zip(parts, found, right, strict=True):
+            blanks = " " * (width - _wide(text))
+            shown.append(f" {blanks}{text} " if to_right else f" {text}{blanks} ")
+        lines.append(f" {' '.join(shown)} ")
+    return lines
+
+
+def _broken(text: str, width: int) -> list[str]:
+    """Break a text between words, and words that are too long anywhere."""
+    if _wide(text) <= width:
+        return [text]
     from rich.text import Text
 
-    rows = list(rows)
-    shown = [[cell(value) for value in row] for row in rows]
-    numeric = [
-        any(isinstance(row[i], int | float) for row in rows)
-        and all(row[i] is None or isinstance(row[i], int | float) for row in rows)
-        for i in range(len(columns))
-    ]
-    grid = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left")
-    for name, right in zip(columns, numeric, strict=True):
-        grid.add_column(name, justify="right" if right else "left", overflow="fold")
-    for row in shown:
-        grid.add_row(*(Text(str(value)) for value in row))
-    console = Console(highlight=False, soft_wrap=False)
-    if not console.is_terminal:
-        console.width = 120
-    console.print(grid)
+    lines = Text(text).wrap(_console(), width, overflow="fold")
+    return [line.plain.rstrip() for line in lines]
+
+
+@cache
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console()
+
+
+def _wide(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def widths(columns: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> list[int]:
+    """Return how wide columns are: as their content where it fits, else broken between words.
+
+    Only where even the longest words do not fit are words broken, those of the first column last:
+    people copy its names.
+    """
+    lines = [[name, *(row[at] for row in rows)] for at, name in enumerate(columns)]
+    found = [max(1, min(room, max(map(_wide, column)))) for column in lines]
+    words = [max(_wide(word) for text in column for word in text.split() or [""])
+             for column in lines]  # fmt: skip
+    some = [1] * len(columns)
+    for least in (words, [max(1, min(words[0], room // 2)), *some[1:]], some):
+        while sum(found) > room:
+            wide = [at for at, width in enumerate(found) if width > least[at]]
+            if not wide:
+                break
+            found[max(wide, key=found.__getitem__)] -= 1
+    return found
 
 
 def cell(value: object) -> Any:
@@ -68,6 +148,12 @@ def number(value: float | None) -> str:
         return "-"
     text = f"{value:,.3f}".rstrip("0").rstrip(".")
     return text or "0"
+
+
+def natural(text: str) -> list[tuple[int, int | str]]:
+    """Return a key that sorts `core:2` before `core:10`."""
+    parts = re.split(r"(\d+)", text)
+    return [(0, int(part)) if part.isdecimal() and len(part) < 20 else (1, part) for part in parts]
 
 
 def size(count: int) -> str:

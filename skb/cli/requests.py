@@ -78,6 +78,10 @@ def read_pairs(text: str, place: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for word in text.split():
         key, equals, value = word.partition("=")
+        if any("=" in part for part in value.split(",")[1:]):
+            raise RequestError(
+                f"cannot read {word!r}", place=place, mend="put blanks between pairs, no commas"
+            )
         if not equals or not key or key in found:
             wrong = f"{key!r} is given twice" if key in found else f"cannot read {word!r}"
             mend = f'write "{word}=true"' if word.isidentifier() else 'write "name=rx cores=2"'

@@ -30,6 +30,44 @@ class Merges:
         return labels
 
 
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A cluster of a dendrogram, and how much higher than its own last merge it was merged."""
+
+    leaves: Labels
+    persistence: float
+
+
+def branches(merges: Merges) -> list[Branch]:
+    """Return the clusters of two and more leaves that were merged further, smallest first."""
+    leaves: dict[int, Labels] = {k: np.array([k]) for k in range(len(merges.height) + 1)}
+    born: dict[int, float] = {}
+    found: list[Branch] = []
+    for low, high, height in zip(merges.left, merges.right, merges.height, strict=True):
+        a, b = int(low), int(high)
+        found += [Branch(leaves[c], float(height) - born[c]) for c in (a, b) if len(leaves[c]) > 1]
+        leaves[a] = np.concatenate([leaves[a], leaves.pop(b)])
+        born[a] = float(height)
+    return sorted(found, key=lambda branch: len(branch.leaves))
+
+
+def equal_groups(found: list[Branch], n: int) -> list[Labels]:
+    """Return the partitions into branches of one size that hold most of n leaves.
+
+    Nodes far from the others are slower inside too: no one height of the dendrogram cuts them all.
+    """
+    made = []
+    for size in sorted({len(branch.leaves) for branch in found}):
+        equal = [branch.leaves for branch in found if len(branch.leaves) == size]
+        if 2 * size * len(equal) <= n or len(equal) < 2:
+            continue
+        labels = np.arange(n)
+        for leaves in equal:
+            labels[leaves] = leaves.min()
+        made.append(labels)
+    return made
+
+
 def middle(values: Matrix) -> Matrix:
     """Return the median along the last axis without the blanks; all blank gives NaN."""
     ordered = np.sort(values, axis=-1)

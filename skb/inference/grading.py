@@ -12,10 +12,16 @@ _FLAT = 0.02
 # so many units show order in their eigenvalues; fewer are held against shuffles
 _MANY = 24
 _SHUFFLES = 99
+# so many units tell disorder from an order that is too weak, where few shuffles are less alike
+_JUDGED = 12
+_CHANCE = 0.9
 
 
 def shape_of(between: Matrix) -> str:
-    """Return "graded", "unordered", "flat", or nothing where there are too few units to tell."""
+    """Return "graded", "flat", "random", "unordered", or nothing where there are too few units.
+
+    "random" values are as a shuffle of them would be; of "unordered" ones not even that is sure.
+    """
     n = len(between)
     upper = between[np.triu_indices(n, 1)]
     known = upper[~np.isnan(upper)]
@@ -28,16 +34,21 @@ def shape_of(between: Matrix) -> str:
         noise, order = ordered_spread(between - float(np.median(known)))
         graded = order > _FLAT and order > noise
         # noise that has no order and is no more than timers make leaves the machine flat
-        return "graded" if graded else "flat" if spread < 0.1 else "unordered"
-    if n > 4 and _neighbours_agree(between):
+        if graded or spread < 0.1:
+            return "graded" if graded else "flat"
+        return "random" if order < 0.5 * noise else "unordered"
+    real, above = _agreement(between) if n > 4 else (0.0, 0.0)
+    if real > 0.3 and above == 1.0:
         return "graded"
-    return "flat" if spread < 0.1 and n > 4 else "unordered"
+    if spread < 0.1 and n > 4:
+        return "flat"
+    return "random" if n >= _JUDGED and above < _CHANCE else "unordered"
 
 
-def _neighbours_agree(between: Matrix) -> bool:
-    """Tell whether near units see the others alike, more than chance ever makes them.
+def _agreement(between: Matrix) -> tuple[float, float]:
+    """Tell how alike near units see the others, and the share of shuffles that it exceeds.
 
-    The correlation of distance with profile distance is held against shuffles of the values.
+    It is the correlation of distance with profile distance, held against shuffles of the values.
     """
     n = len(between)
     rows, columns = np.triu_indices(n, 1)
@@ -54,6 +65,5 @@ def _neighbours_agree(between: Matrix) -> bool:
 
     random = np.random.default_rng(0)
     real = agreement(values)
-    return real > 0.3 and all(
-        agreement(random.permutation(values)) < real for _ in range(_SHUFFLES)
-    )
+    less = [agreement(random.permutation(values)) < real for _ in range(_SHUFFLES)]
+    return real, sum(less) / _SHUFFLES

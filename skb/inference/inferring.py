@@ -7,11 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from skb.inference.clustering import Labels, Matrix
+from skb.inference.confidence import calibrated
 from skb.inference.grading import shape_of
 from skb.inference.levels import LEAST, Found, contract, search
 from skb.inference.naming import name_of, reason
 from skb.inference.preparation import Prepared, prepare
 from skb.inference.structure import Level, Structure
+
+# fewer units show no order, whatever there is
+_FEW = 6
+# hardware without any order differs by less than this between the tenths at either end
+_WIDE = 1.3
 
 
 def infer(latency: Matrix, names: Sequence[int] | None = None) -> Structure:
@@ -33,9 +39,10 @@ def infer(latency: Matrix, names: Sequence[int] | None = None) -> Structure:
         cores = bool(levels) and levels[0].kind == "core"
         levels.append(_level(values, found, at, cores, members, ready.alone))
     outer = found[-1].labels if found else np.arange(len(values))
-    shape = shape_of(contract(values, outer))
+    between = contract(values, outer)
+    shape = shape_of(between)
     notes = [*ready.notes, *_disturbed(ready, names), *_paired(values, found, members, names)]
-    if said := _left_over(shape, bool(found)):
+    if said := _left_over(shape, between, bool(found)):
         notes.append(said)
     return Structure(
         tuple(levels), shape == "graded", tuple(notes), tuple(sorted(ready.slower)), ready.alone
@@ -65,7 +72,7 @@ def _level(
         groups=tuple(sorted(groups)),
         latency=latency,
         outside=outside,
-        confidence=round(found[at].confidence, 3),
+        confidence=round(calibrated(found[at].confidence), 3),
         name_confidence=sure,
         why=reason(found[at], outside / latency, because),
     )
@@ -108,13 +115,22 @@ def _paired(values: Matrix, found: list[Found], members: Labels, names: Sequence
     ]
 
 
-def _left_over(shape: str, grouped: bool) -> str:
+def _left_over(shape: str, between: Matrix, grouped: bool) -> str:
     """Say what lies above the outermost level."""
     what = "the outermost groups" if grouped else "the PUs"
     if shape == "graded":
         return f"graded: no clean groups, the distances between {what} follow position"
-    if shape == "unordered":
-        return f"the values between {what} differ without any order that makes groups"
     if shape == "flat" and not grouped:
         return "flat: every PU is equally far from every other"
-    return ""
+    if shape not in {"unordered", "random"}:
+        return ""
+    if len(between) < _FEW:
+        return f"{what} are too few to tell whether the distances between them follow position"
+    known = between[np.triu_indices(len(between), 1)]
+    low, high = np.exp(np.nanquantile(known, (0.1, 0.9)))
+    if shape == "random" and not grouped and high > _WIDE * low:
+        return (
+            f"values do not repeat any pattern, though they differ by {high / low - 1:.0%} (the "
+            "tenth from below to the tenth from above): were the threads pinned to their PUs?"
+        )
+    return f"the values between {what} differ without any order that makes groups"

@@ -7,14 +7,33 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from skb.inference.clustering import Labels, Matrix, cuts, linkage, middle, pairs, profile_distance
+from skb.inference.clustering import (
+    Branch,
+    Labels,
+    Matrix,
+    Merges,
+    branches,
+    cuts,
+    equal_groups,
+    linkage,
+    middle,
+    pairs,
+    profile_distance,
+)
 from skb.inference.confidence import KINDS, confidence
-from skb.inference.scoring import Score, block_means, robust_spread, score
+from skb.inference.scoring import LEAST_JUMP, Score, block_means, robust_spread, score
 
 # below this a level is not reported
 LEAST = 0.05
 # a level must be as likely as not before it becomes the unit of the next one
 _ACCEPT = 0.5
+# a group that stands out by this share of the usual jump belongs to the level
+_CLEAR = 0.4
+# a level that leaves such a group out is not the whole level
+_PARTIAL = 0.5
+# of the levels of pairs in which some units stand alone or were paired without their own value,
+# about so many are right
+_COMPLETED = 0.88
 # values that the medians of small blocks may take up in memory
 _PADDED = 4_000_000
 
@@ -98,36 +117,63 @@ def _innermost(matrix: Matrix) -> Found | None:
 
 
 def _best(likely: list[Found]) -> Found:
-    """Return the likeliest candidate; odd sizes among pairs are a pair that was torn or tied."""
+    """Return the likeliest candidate, of these the one whose groups are most alike in size.
 
-    def rank(found: Found) -> tuple[float, float]:
-        torn = 1 - found.score.regular if found.score.smallest == 2 else 0.0
-        return (round(found.confidence * (1 - torn), 2), found.score.worst)
+    Odd sizes among pairs are a pair that was torn or tied.
+    """
+
+    def rank(found: Found) -> tuple[float, float, float]:
+        regular = found.score.regular
+        torn = 1 - regular if found.score.smallest == 2 else 0.0
+        return (round(found.confidence * (1 - torn), 2), round(regular, 2), found.score.worst)
 
     return max(likely, key=rank)
 
 
 def _judged(matrix: Matrix) -> Iterator[Found]:
+    if len(matrix) < 4:
+        return
+    tree = linkage(matrix)
+    grown = branches(tree)
     seen: set[bytes] = set()
-    for labels in _candidates(matrix):
+    for labels in _candidates(matrix, tree, grown):
         for version in (canonical(labels), moved(matrix, labels)):
             if version.tobytes() in seen:
                 continue
             seen.add(version.tobytes())
             result = score(matrix, version)
             if result is not None:
-                yield Found(version, result, confidence(result))
+                partial = left_out(grown, version, result.jump)
+                yield Found(version, result, confidence(result) * (_PARTIAL if partial else 1.0))
 
 
-def _candidates(matrix: Matrix) -> Iterator[Labels]:
-    """Cuts of the dendrograms by value and by profile, and the best pairing."""
-    if len(matrix) < 4:
-        return
+def _candidates(matrix: Matrix, tree: Merges, grown: list[Branch]) -> Iterator[Labels]:
+    """Cuts of the dendrograms by value and by profile, equal branches, and the best pairing."""
     paired = pairs(matrix)
     if paired is not None:
         yield paired
-    yield from cuts(linkage(matrix))
-    yield from cuts(linkage(profile_distance(matrix)))
+    yield from cuts(tree)
+    alike = linkage(profile_distance(matrix))
+    yield from cuts(alike)
+    yield from equal_groups(grown, len(matrix))
+    yield from equal_groups(branches(alike), len(matrix))
+
+
+def left_out(grown: list[Branch], labels: Labels, jump: float) -> bool:
+    """Tell whether units that stand alone form a group nearly as clear as those that were made.
+
+    A larger group than those is one of an outer level, a smaller one may be neighbours on a ring.
+    """
+    size = np.bincount(labels)
+    alone = size[labels] == 1
+    smallest = size[size > 1].min()
+    least = max(LEAST_JUMP, _CLEAR * jump)
+    return any(
+        smallest <= len(branch.leaves) <= size.max()
+        and branch.persistence > least
+        and bool(alone[branch.leaves].all())
+        for branch in grown
+    )
 
 
 def moved(matrix: Matrix, labels: Labels) -> Labels:
@@ -206,7 +252,7 @@ def completed(matrix: Matrix, found: Found) -> Found:
     doubt = any(partners for i, partners in possible.items() if i not in paired)
     # who was paired no longer stands alone for no reason
     factor = 0.8 if doubt else 0.97 / 0.75 if made and len(paired) == len(single) else 1.0
-    certain = min(0.96, found.confidence * factor)
+    certain = min(_COMPLETED, found.confidence * factor)
     return Found(canonical(labels), found.score, certain, tuple(made))
 
 

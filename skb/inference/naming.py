@@ -35,13 +35,13 @@ def name_of(found: list[Found], at: int, ratio: float, cores: bool) -> tuple[str
         inner = len(found) > 1 and not bool((sizes == 1).any())
         if ratio >= (_PAIR_RATIO if size == 2 else _LARGER_RATIO) and (size == 2 or inner):
             sure = 0.5 if size > 2 else 0.9 if ratio > 2 else 0.7
-            return "core", sure, f"{size} PUs that share a core answer each other this fast"
+            return "core", sure, f"{size} PUs of a core answer this fast"
     first = 1 if cores else 0
     if at == first and ratio >= _CACHE_RATIO and _most_inner(found, at) > _MANY_CORES:
-        return "l3", 0.7, "cores that share the last-level cache answer each other this fast"
+        return "l3", 0.7, "cores on one last-level cache answer this fast"
     outermost = at == len(found) - 1
     if at > first and outermost and ratio >= _PACKAGE_RATIO and len(sizes) <= _MOST_PACKAGES:
-        return "package", 0.6, "the outermost level of several: packages, or dies of one"
+        return "package", 0.6, "the outermost of several levels: packages, or dies of one"
     return "group", 0.5, "numbers alone do not tell what these share"
 
 
@@ -54,9 +54,8 @@ def _most_inner(found: list[Found], at: int) -> int:
 
 def reason(found: Found, ratio: float, because: str) -> str:
     """Return the sentence that says what speaks for a level."""
-    score = found.score
     way = "farther" if ratio >= 1 else "nearer"
     return (
-        f"to the nearest other group it is {abs(ratio - 1):.0%} {way} than inside; the worst PU is "
-        f"{score.worst:.1f} standard errors from another group; {because}"
+        f"{because}; the next group is {abs(ratio - 1):.0%} {way} than the members, and the worst "
+        f"member {found.score.worst:.1f} standard errors from belonging there"
     )

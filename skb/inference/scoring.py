@@ -34,8 +34,9 @@ class Score:
     the spread that has no order; `order` the spread within blocks that has one, as on a mesh.
     `worst` is the margin of the worst unit in standard errors (in a large level, one unit in 25 may
     be worse); `coverage` is the share of units in one of the `groups` of two or more,
-    `smallest` the size of the smallest of these, `regular` the share of the grouped units in groups
-    of the commonest size, `evenness` the smallest jump of a group against the median one.
+    `smallest` and `largest` the sizes of these at either end, `regular` the share of the grouped
+    units in groups of the commonest size, `evenness` the smallest jump of a group against the
+    median one.
     `leaks` is the share of lone units that are as near to somebody as insiders are; `kinds` tells
     how differently lone units answer, in standard errors: two kinds of cores. `mixed` is the spread
     inside the most mixed group against the usual one: two groups tied together. `inverted` groups
@@ -50,6 +51,7 @@ class Score:
     evenness: float
     groups: int
     smallest: int
+    largest: int
     regular: float
     leaks: float
     kinds: float
@@ -212,9 +214,10 @@ def _judged(
         regular=float(np.bincount(size[own][usable]).max() / len(usable)),
         leaks=leaks,
         mixed=_mixed(residuals, own, size, max(noise, 0.2 * jump)),
-        kinds=_kinds(values, size[own] >= 2, noise),
+        kinds=_kinds(values, size[own] >= 2, noise, order),
         groups=int((size >= 2).sum()),
         smallest=int(size[size >= 2].min()),
+        largest=int(size.max()),
         inverted=inverted,
     )
 
@@ -232,18 +235,21 @@ def _leaks(values: Matrix, labels: Labels, own: Labels, jump: float, inverted: b
     return float(close.sum()) / len(labels)
 
 
-def _kinds(values: Matrix, grouped: NDArray[np.bool_], noise: float) -> float:
-    """Return how far apart the mean values among grouped and lone units are, in standard errors."""
+def _kinds(values: Matrix, grouped: NDArray[np.bool_], noise: float, order: float) -> float:
+    """Return how far apart the mean values among grouped and lone units are, in standard errors.
+
+    What two lone units have between them is the very value for which they may stand alone.
+    """
     lone = np.flatnonzero(~grouped)
     if len(lone) < 2:
         return 0.0
     own = np.flatnonzero(grouped)
     blocks = [values[np.ix_(a, b)] for a, b in ((own, own), (own, lone), (lone, lone))]
-    known = [block[~np.isnan(block)] for block in blocks]
+    known = [block[~np.isnan(block)] for block in blocks[: 2 + (len(lone) > 2)]]
     if any(len(k) == 0 for k in known):
         return 0.0
     centre = [float(np.median(k)) for k in known]
-    error = noise * float(np.sqrt(2 * sum(1 / len(k) for k in known))) + 0.01
+    error = noise * float(np.sqrt(2 * sum(1 / len(k) for k in known))) + order + 0.01
     return (max(centre) - min(centre)) / error
 
 

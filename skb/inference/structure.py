@@ -10,10 +10,11 @@ class Level:
     """One level: groups of PUs that are alike, as indices into the matrix.
 
     `kind` is "core", "l3", "package", or "group" where numbers cannot tell; `name_confidence` is
-    a judgement about the kind, `confidence` how likely the groups are right (checked by simulation
-    from 0.9 upwards). `latency` is the median between PUs of a group that no inner level holds
-    together, `outside` the median to the nearest other group, both in the unit of the matrix. A PU
-    that is in no group of this level stands alone: groups cover all PUs, some may have one.
+    a judgement about the kind, `confidence` the share of such levels whose groups are all right
+    (counted on simulated machines). `latency` is the median between PUs of a group that no inner
+    level holds together, `outside` the median to the nearest other group, both in the unit of the
+    matrix. A PU that is in no group of this level stands alone: groups cover all PUs, some may have
+    one.
     """
 
     kind: str

@@ -13,7 +13,7 @@ _MODEL = ("CPUModel", "CPUVendor", "DMIProductName", "DMIBoardName")
 
 def require_host(machine: Machine, host: Machine) -> None:
     """Raise `RequestError` unless a stored machine's PUs, cores and nodes are this host's."""
-    mend = f"this host is {host.name}; `skb discover --name NAME` stores it"
+    mend = "give this host another name, or leave --name out"
     if machine.pus != host.pus:
         raise RequestError(
             f"{machine.name} is not this host: it has {_count(machine.pus)}, "

@@ -56,7 +56,8 @@ def read_values(query: Named, given: Mapping[str, Any], machine: Machine) -> dic
 
 def _value(query: Named, parameter: Parameter, raw: Any, machine: Machine) -> Value:
     if isinstance(raw, bool) or not isinstance(raw, str | int):
-        raise _wrong(query, parameter, f"is {str(raw)[:60]!r}, not one value", parameter.meaning)
+        mend = f"it is {parameter.meaning}, one part or number"
+        raise _wrong(query, parameter, f"is {str(raw)[:60]!r}, not one value", mend)
     if parameter.type == "int":
         return _integer(query, parameter, raw)
     if parameter.type == "word" and raw not in parameter.words:

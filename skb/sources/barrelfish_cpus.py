@@ -205,6 +205,12 @@ def state_threads(book: Book, threads: Threads, out: Collector) -> None:
     """State the APIC ID of every PU and the instruction set, and note what is not known."""
     for thread in threads.by_apic.values():
         out.say("info", f"pu:{thread.number}", "APICID", str(thread.apic))
+    other = next((t for t in threads.by_apic.values() if t.number != t.apic), None)
+    if other is not None and not threads.apic_of_core:
+        out.notes.append(
+            "the file has APIC IDs, and no numbers of an operating system: PUs are numbered in "
+            f"the order of their APIC IDs; APIC ID {other.apic} is pu:{other.number}"
+        )
     isas = {thread.isa for thread in threads.by_apic.values()}
     if len(isas) == 1 and (isa := next(iter(isas))):
         out.say("isa", "machine:0", isa)

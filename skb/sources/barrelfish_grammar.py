@@ -124,7 +124,13 @@ def _unquoted(token: Token) -> str:
     inside = token[1:-1]
     if "\\" not in inside and token[0] not in inside:
         return inside
-    return _ESCAPED.sub(_unescape, inside)
+
+    def meant(match: re.Match[str]) -> str:
+        # two marks stand for one where they are the marks around it
+        other = match[1] is None and match[0][0] != token[0]
+        return match[0] if other else _unescape(match)
+
+    return _ESCAPED.sub(meant, inside)
 
 
 def _unescape(match: re.Match[str]) -> str:

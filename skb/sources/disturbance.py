@@ -134,7 +134,7 @@ def suspicious_pairs(values: Matrix) -> list[tuple[int, int, float]]:
         # siblings of a core have nobody at their distance: the cheapest partner is no fault
         least = np.nanmin(cost, axis=1)
         ratio[(cost <= least[:, None]) | (cost <= least[None, :])] = np.nan
-    scale = _MAD_TO_SIGMA * float(np.nanmedian(ratio))
+        scale = _MAD_TO_SIGMA * float(np.nanmedian(ratio))
     limit = max(np.log(_SUSPICIOUS_RATIO), _LIMIT * scale)
     far = np.argwhere(np.nan_to_num(ratio) > limit)
     rows = [(int(i), int(j), float(np.exp(nearest[i, j]))) for i, j in far]

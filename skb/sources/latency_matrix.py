@@ -1,9 +1,10 @@
 """Latency matrices as text: row i, column j is the one-way latency from PU i to PU j.
 
 As core-to-core-latency prints them (a compare-and-swap ping-pong, half the round trip, lower
-triangle, commas), and as other tools do: any triangle or both, with or without labels, separated by
-commas, semicolons, tabs or blanks. An empty cell was not measured, which is neither zero nor an
-error. One triangle alone holds for both directions; of two triangles each direction is kept.
+triangle, commas; its table of means and deviations too, `skb.sources.matrix_print`), and as other
+tools do: any triangle or both, with or without labels, separated by commas, semicolons, tabs or
+blanks. An empty cell was not measured, which is neither zero nor an error. One triangle alone holds
+for both directions; of two triangles each direction is kept.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from skb.errors import DescriptionError
+from skb.sources import matrix_print
 from skb.sources.description import Description, TableOptions
 from skb.sources.latency_description import describe_latency
 from skb.sources.matrix_layout import Layout, arrange, is_square_table, looks_like_matrix
@@ -32,6 +34,8 @@ def recognises(head: bytes) -> bool:
     lines = peek(head)
     if lines is None:
         return False
+    if matrix_print.recognises(lines):
+        return True
     whole = len(head) < 65536
     try:
         rows = rows_of(lines if whole else lines[:-1], "")
@@ -53,6 +57,8 @@ def read(data: bytes, place: str, options: TableOptions | None = None) -> Descri
 
 def parse(data: bytes, place: str) -> PairTable:
     """Read the pairs of a matrix, in its own unit."""
+    if matrix_print.recognises(peek(data[:65536]) or []):
+        return matrix_print.parse(data, place)
     rows = rows_of(decode(data, place).splitlines(), place)
     widest = max((len(row.cells) for row in rows), default=0)
     check_size(max(widest, len(rows)) - 1, 0, place)
@@ -144,12 +150,13 @@ def _clear(values: NDArray[np.float64], rows: Sequence[Row], by: str) -> list[st
 
 
 def _directions(values: NDArray[np.float64], by: str) -> list[str]:
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         apart = np.nan_to_num(np.abs(values - values.T) / np.fmin(values, values.T))
     if not apart.any():
         return []
     i, j = np.unravel_index(int(np.argmax(apart)), apart.shape)
+    share = f"{apart[i, j]:.0%}" if apart[i, j] < 100 else "more than 100 times"
     return [
-        f"{by}: the directions of a pair differ by up to {apart[i, j]:.0%} "
+        f"{by}: the directions of a pair differ by up to {share} "
         f"({values[i, j]:g} and {values[j, i]:g}); both are kept"
     ]

@@ -31,6 +31,8 @@ FORMAT = "MCTOP"
 DEFAULT_CLOCK_MHZ = 1000.0
 _HEAD = re.compile(rb"^#\S*[ \t]+#HWCs[ \t]+\d", re.MULTILINE)
 _NAME = re.compile(r"[^\w.-]+")
+# a header that promises far more contexts than the table has would cost memory for nothing
+_SURELY_SMALL, _LEAST_SHARE = 256, 16
 
 
 def recognises(head: bytes) -> bool:
@@ -96,6 +98,13 @@ def _pairs(file: MctopFile, place: str, out: Collected) -> NDArray[np.float64]:
                 mend="leave one of them out",
             )
         found[row * size + column] = value
+    if size > _SURELY_SMALL and size * size > _LEAST_SHARE * len(found):
+        raise DescriptionError(
+            f"the header states {size} contexts, but only {len(found)} of {size * size} pairs "
+            "are in the table",
+            place=place,
+            mend="give the whole file",
+        )
     matrix = np.full((size, size), np.nan)
     matrix.flat[list(found)] = list(found.values())
     np.fill_diagonal(matrix, np.nan)

@@ -69,6 +69,8 @@ class _Writer:
         self.document = document
         self.place = place
         self.found: list[Fact] = []
+        self.functions: dict[str, str] = {}
+        self.stated: set[tuple[str, str, Value]] = set()
 
     def facts(self) -> tuple[Fact, ...]:
         document = self.document
@@ -208,13 +210,8 @@ class _Writer:
                 self._add(link, "link_width", a, b, link.width_bits)
 
     def _device(self, device: Device) -> None:
-        name, at = f"device:{device.name}", device.at
-        if device.pci:
-            pci = f"pci:{device.pci}"
-            self._add(device, "contains", at, pci)
-            at = pci
-            if device.link_gbytes_per_s is not None:
-                self._add(device, "pci_link_speed", pci, device.link_gbytes_per_s)
+        name = f"device:{device.name}"
+        at = self._function(device) if device.pci else device.at
         self._add(device, "contains", at, name)
         for kind in [device.kind] if isinstance(device.kind, str) else device.kind:
             self._add(device, "device_kind", name, kind)
@@ -224,6 +221,26 @@ class _Writer:
             self._add(device, "device_queues", name, direction, queues)
         if device.isa:
             self._add(device, "programmable", name, device.isa)
+
+    def _function(self, device: Device) -> str:
+        """Return the PCI function of a device, which others may share, as ib0 and mlx5_0 do."""
+        pci = f"pci:{device.pci}"
+        if self.functions.setdefault(pci, device.at) != device.at:
+            raise self._fault(
+                f"device {device.name}",
+                f"{pci} is at {device.at}, but also at {self.functions[pci]}",
+                "give devices of one function the same place",
+            )
+        self._once(device, "contains", device.at, pci)
+        if device.link_gbytes_per_s is not None:
+            self._once(device, "pci_link_speed", pci, device.link_gbytes_per_s)
+        return pci
+
+    def _once(self, entry: Entry, predicate: str, name: str, value: Value) -> None:
+        """Add a fact that several entries state alike."""
+        if (predicate, name, value) not in self.stated:
+            self.stated.add((predicate, name, value))
+            self._add(entry, predicate, name, value)
 
     def _ns(self, latency_ns: float | None, cycles: float | None, at: str) -> float | None:
         if cycles is None:

@@ -27,6 +27,8 @@ ELEMENT_LIMIT = 20_000
 _HEAD = re.compile(
     rb"\A(?:\xef\xbb\xbf)?\s*(?><\?.*?\?>\s*|<!--.*?-->\s*)*+<system(?=[\s/>])(?![^>]*<)", re.S
 )
+# NCCL writes 1; AMD's RCCL wrote 1, and 2 since a GPU's `gcn` is a name such as gfx942
+_VERSIONS = frozenset({"1", "2"})
 _CHILD = re.compile(rb"<cpu[\s/>]|<system\s[^>]*version\s*=")
 _KNOWN = {
     "system": {"cpu"},
@@ -82,11 +84,11 @@ def _check_system(top: Node, place: str) -> None:
             mend="give a file that NCCL_TOPO_DUMP_FILE wrote",
         )
     version = top.attributes.get("version", "1")
-    if version != "1":
+    if version not in _VERSIONS:
         raise DescriptionError(
             f"NCCL topology version {version[:20]!r} is not read",
             place=where,
-            mend="NCCL itself knows version 1 only",
+            mend="dump it with a NCCL of version 1 or an RCCL of version 2 of the format",
         )
     hosts = {
         child.attributes["host_hash"] for child in top.children if "host_hash" in child.attributes

@@ -53,6 +53,7 @@ def discover(root: Path = Path("/"), *, load: bool = False) -> Description:
     Raises `DescriptionError` where the folder holds no CPUs; a captured tree has no load.
     """
     live = root.resolve() == Path("/")
+    root = root if live else _captured(root)
     tree = FolderTree(root)
     description = _describe(tree, "sysfs" if live else str(root), live=live)
     if not (load and live):
@@ -60,6 +61,19 @@ def discover(root: Path = Path("/"), *, load: bool = False) -> Description:
     pus = [str(fact.args[1]) for fact in description.facts if fact.predicate == "contains"]
     loads = measure_load(tree, [name for name in pus if name.startswith("pu:")], "/proc/stat")
     return replace(description, facts=(*description.facts, *loads))
+
+
+def _captured(folder: Path) -> Path:
+    """Return the folder inside another where it alone holds a tree, as archives unpack; else it."""
+    try:
+        if (folder / "sys").exists() or (folder / "proc").exists():
+            return folder
+        # a link could lead to the tree of this host
+        folders = [path for path in folder.iterdir() if not path.is_symlink()]
+        inside = [path for path in folders if (path / CPU).is_dir()]
+    except OSError:
+        return folder
+    return inside[0] if len(inside) == 1 else folder
 
 
 def _describe(tree: FileTree, place: str, *, live: bool) -> Description:

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from skb.sources import bitmap
 from skb.sources.hwloc_facts import Collector
 from skb.sources.sysfs_cpus import Nest, Place
+from skb.sources.sysfs_tiers import NodeFigures, state_tiers
 from skb.sources.sysfs_tree import FileTree, numbered, read_list, read_number, read_words
 
 NODE = "sys/devices/system/node"
 # Linux has 1,024 nodes at most
 _NODES_LIMIT = 1024
 _MATRIX_LIMIT = 512
-_TIERS = "sys/devices/virtual/memory_tiering"
 _TOTAL = re.compile(r"MemTotal:\s+(\d{1,15}) kB")
 _PAGES = re.compile(r"hugepages-([1-9]\d{0,9})kB")
 # where a kmem DAX device lives in the tree tells what its memory is made of
@@ -157,13 +157,11 @@ def state_nodes(tree: FileTree, nodes: list[MemoryNode], nest: Nest, out: Collec
         out.say("contains", parent, node.id)
         if node.size_bytes is not None:
             out.say("memory_size", node.id, node.size_bytes)
-        if node.kind:
-            out.say("memory_kind", node.id, node.kind)
         for page, count in node.pages:
             out.say("page_count", node.id, page, count)
         _state_distances(node, nodes, out)
         _state_access(tree, node, nodes, nest, out)
-    _state_tiers(tree, nodes, out)
+    state_tiers(tree, [_figures(tree, node) for node in nodes], out)
     if len(nodes) > _MATRIX_LIMIT:
         out.notes.append(f"distances of more than {_MATRIX_LIMIT} nodes were left out")
 
@@ -220,13 +218,15 @@ def _state_access(
                         out.claim(f"memory_{quantity}", place, node.id, word, value)
 
 
-def _state_tiers(tree: FileTree, nodes: list[MemoryNode], out: Collector) -> None:
-    """State the tier of each node where Linux tells several apart; a lower number is faster."""
-    folders = numbered(tree, _TIERS, "memory_tier")
-    sets = [read_list(tree, f"{_TIERS}/memory_tier{number}/nodelist") or 0 for number in folders]
-    filled = [one for one in sets if one]
-    for node in nodes if len(filled) > 1 else ():
-        for tier, members in enumerate(filled):
-            if members >> node.number & 1:
-                out.say("memory_tier", node.id, tier)
+def _figures(tree: FileTree, node: MemoryNode) -> NodeFigures:
+    """What the firmware says of a node as its own PUs, or its best initiators, see it."""
+    found = []
+    for quantity in ("bandwidth", "latency"):
+        for folder, _ in node.accesses:
+            words = (read_number(tree, f"{folder}/{word}_{quantity}") for word in ("read", "write"))
+            if known := [value for value in words if value and value > 0]:
+                found.append(sum(known) / len(known))
                 break
+        else:
+            found.append(0)
+    return NodeFigures(node.number, node.kind, *found)

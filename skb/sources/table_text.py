@@ -132,6 +132,14 @@ def near_miss(data: bytes) -> str:
     if not any(map(is_number, cells)):
         return ""
     more = "at least " if len(lines) > 1000 or len(data) > 65536 else ""
+    if not more and len(rows) in widths:
+        for row in rows:
+            for column, cell in enumerate(row.cells, 1):
+                if cell and not is_measure(cell):
+                    return (
+                        f"; it is a table of {len(rows)} rows and as many columns, as a latency "
+                        f"matrix has, but line {row.line}, column {column} holds {cell[:30]!r}"
+                    )
     return (
         f"; it is a table of {more}{len(rows)} rows and {widths.pop()} columns: a latency matrix "
         "has as many rows as columns, a pair list sender, receiver and cost in each line"

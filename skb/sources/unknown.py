@@ -42,6 +42,13 @@ def unknown_format(head: bytes, place: str) -> DescriptionError:
             place=place,
             mend="export the topology as XML: lstopo FILE.xml",
         )
+    if head.lstrip().startswith((b"{", b"[{", b"digraph")) or head.startswith(b"% "):
+        return DescriptionError(
+            "this is no machine description that we know",
+            place=place,
+            mend="what `skb export --to native` or hwloc writes can be read back; JSON, ASP facts "
+            "and DOT are for other programs",
+        )
     return DescriptionError(
         f"this is no machine description that we know{near_miss(head)}", place=place, mend=_MEND
     )

@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from skb.errors import AddressError
 from skb.store import tables
 from skb.store.database import MEND, Session, refused
+from skb.store.sqlite import write_ahead
 from skb.store.statements import STATEMENTS
 
 
@@ -77,7 +78,9 @@ class EngineDatabase:
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None
-    for pragma in ("busy_timeout=30000", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    connection.execute("PRAGMA busy_timeout=30000").close()
+    write_ahead(connection)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}").close()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
@@ -13,6 +14,7 @@ from typing import Any
 from skb.store.database import refused
 
 _WAIT_S = 30.0
+_RETRY_S = 0.01
 _DEFINITIONS = ("table ", "index ")
 
 
@@ -22,6 +24,21 @@ def _texts() -> Mapping[str, str]:
     whole = (Path(__file__).parent / "sqlite.sql").read_text(encoding="utf-8")
     parts = (part.split("\n", 1) for part in whole.split("-- ")[2:])
     return {name: text.strip() for name, text in parts}
+
+
+def write_ahead(connection: sqlite3.Connection) -> None:
+    """Switch a file to WAL; several processes may open a new file at the same time."""
+    until = time.monotonic() + _WAIT_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+            return
+        except sqlite3.OperationalError as fault:
+            # the switch alone does not wait for others, as every other lock of SQLite does
+            busy = fault.sqlite_errorcode & 0xFF in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
+            if not busy or time.monotonic() > until:
+                raise
+        time.sleep(_RETRY_S)
 
 
 class _Session:
@@ -89,8 +106,13 @@ class SqliteDatabase:
         connection = sqlite3.connect(
             self._path, timeout=_WAIT_S, isolation_level=None, check_same_thread=False
         )
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}").close()
+        try:
+            write_ahead(connection)
+            for pragma in ("synchronous=FULL", "foreign_keys=ON"):
+                connection.execute(f"PRAGMA {pragma}").close()
+        except sqlite3.Error:
+            connection.close()
+            raise
         return connection
 
     def _define(self) -> None:

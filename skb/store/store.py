@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from skb.errors import NameTakenError, NotFoundError, RevisionError
+from skb.errors import NameTakenError, NotFoundError, RevisionError, StoreError
 from skb.factset import FactSet
 from skb.machine import Machine
 from skb.relations import Fact, check_set
@@ -57,6 +57,11 @@ def default_url() -> str:
     import platformdirs
 
     return f"sqlite:///{Path(platformdirs.user_data_dir('skb')) / 'knowledge.sqlite3'}"
+
+
+def _digest(body: bytes) -> str:
+    """Name a document by its content."""
+    return f"sha256:{hashlib.sha256(body).hexdigest()}"
 
 
 def is_default(url: str | None) -> bool:
@@ -107,7 +112,8 @@ class Store:
                 if not replace and old.facts != fresh.facts:
                     raise NameTakenError(
                         f"the name {name!r} is used by a machine with other facts",
-                        mend="give --name NAME, or --replace to store this as its next revision",
+                        mend="give another name, or store it as the next revision: --replace, "
+                        "in REST replace=true",
                     )
             digest = self._keep_shape(session, fresh)
             revision = self._log(session, name, "load", title=title, shape=digest)
@@ -193,7 +199,7 @@ class Store:
         with self._database.reading() as session:
             rows = session.rows("history", machine=name, since=since)
         return tuple(
-            Change(revision, machine, kind, _FACTS.decode(asserted), _FACTS.decode(retracted), at)
+            Change(revision, machine, kind, self._facts(asserted), self._facts(retracted), at)
             for revision, machine, kind, asserted, retracted, at in rows
         )
 
@@ -259,14 +265,29 @@ class Store:
             )
         revision, _kind, title, digest = loads[0]
         notes = self._notes(session, revision)
-        [(body,)] = session.rows("shape", digest=digest)
-        known = FactSet(_FACTS.decode(body))
+        body = next((body for (body,) in session.rows("shape", digest=digest)), None)
+        if not isinstance(body, bytes) or _digest(body) != digest:
+            raise self._damaged(f"the facts of {name!r} at revision {revision}")
+        known = FactSet(self._facts(body))
         writes = session.rows("writes", machine=name, since=revision, as_of=as_of, kind="write")
         for at, asserted, retracted in writes:
             revision = at
-            gone = frozenset(_FACTS.decode(retracted))
-            known = FactSet(merge(known, gone, _FACTS.decode(asserted)))
+            gone = frozenset(self._facts(retracted))
+            known = FactSet(merge(known, gone, self._facts(asserted)))
         return Machine(name, known.facts, title=title, revision=revision, notes=notes, checked=True)
+
+    def _facts(self, body: bytes) -> tuple[Fact, ...]:
+        try:
+            return _FACTS.decode(body)
+        except msgspec.DecodeError as fault:
+            raise self._damaged(f"a change of a machine ({fault})") from fault
+
+    def _damaged(self, what: str) -> StoreError:
+        return StoreError(
+            f"the database is damaged: {what} cannot be read as it was written",
+            place=self.url,
+            mend="restore the file from a backup, or import the machine again under another name",
+        )
 
     def _keep_notes(self, session: Session, revision: int, notes: tuple[str, ...]) -> None:
         if notes:
@@ -279,7 +300,7 @@ class Store:
     def _keep_shape(self, session: Session, fresh: Machine) -> str:
         """Store the facts with their provenance under the digest of that document."""
         body = msgspec.json.encode(fresh.facts)
-        digest = "sha256:" + hashlib.sha256(body).hexdigest()
+        digest = _digest(body)
         if not session.rows("has_shape", digest=digest):
             session.rows("add_shape", digest=digest, facts=body)
         return digest

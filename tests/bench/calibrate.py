@@ -1,14 +1,17 @@
-"""Fit the map from the raw judgement of a level to the share that is right, and check the map in use.
+"""Fit the map from the raw judgement of a level to the share that is right, or check that map.
 
-Levels of machines drawn at random (`tests/inference/population.py`) are judged; the shares right are
-made monotone by pooling neighbours (isotonic regression, Ayer et al. 1955). The knots printed are the
-constants of `skb/inference/confidence.py`. `--check` counts the shares by band of what users see.
+Levels of machines drawn at random (`tests/inference/population.py`) are judged; the shares right
+are made monotone by pooling neighbours (isotonic regression, Ayer et al. 1955). What is printed,
+rounded, are the constants of `skb/inference/confidence.py`. `--check` counts the shares by band of
+what users see.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from itertools import groupby, pairwise
+from operator import itemgetter
 
 import numpy as np
 
@@ -22,7 +25,7 @@ _BANDS = (0.0, 0.3, 0.5, 0.7, 0.9, 0.97, 1.0)
 
 
 def judged(machines: int, seed: int) -> list[tuple[float, bool]]:
-    """Return the raw confidence of each level found on so many machines, and whether it is right."""
+    """Return the raw confidence of each level found, and whether it is right."""
     random = np.random.default_rng(seed)
     found = []
     for _machine in range(machines):
@@ -38,10 +41,11 @@ def judged(machines: int, seed: int) -> list[tuple[float, bool]]:
 
 
 def pooled(found: Sequence[tuple[float, bool]], least: int = 20) -> list[tuple[float, float]]:
-    """Return (raw, share right) of the blocks that pooling makes, each of at least so many levels."""
+    """Return (raw, share right) of the pooled blocks, each of at least so many levels."""
     blocks: list[list[float]] = []
-    for raw, right in sorted(found):
-        blocks.append([1.0, raw, float(right)])
+    for raw, alike in groupby(sorted(found), key=itemgetter(0)):
+        rights = [right for _raw, right in alike]
+        blocks.append([len(rights), raw * len(rights), sum(rights)])
         while len(blocks) > 1 and (
             blocks[-2][0] < least or blocks[-2][2] / blocks[-2][0] >= blocks[-1][2] / blocks[-1][0]
         ):
@@ -64,11 +68,13 @@ def main() -> None:
         return
     stated = np.array([calibrated(raw) for raw, _right in found])
     right = np.array([right for _raw, right in found])
-    for low, high in zip(_BANDS, _BANDS[1:], strict=False):
+    for low, high in pairwise(_BANDS):
         band = (stated >= low) & (stated < high)
         if band.any():
             mean, share = stated[band].mean(), right[band].mean()
-            print(f"{low:.2f}-{high:.2f}: {band.sum()} levels, stated {mean:.3f}, right {share:.3f}")
+            print(
+                f"{low:.2f}-{high:.2f}: {band.sum()} levels, stated {mean:.3f}, right {share:.3f}"
+            )
 
 
 if __name__ == "__main__":

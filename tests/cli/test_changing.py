@@ -77,11 +77,26 @@ def test_changing_merge_wants_a_known_name(
     )
 
 
+def test_changing_files_with_one_name_need_a_name_together(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Two files that say different things under one name change nothing, and --name is the mend."""
+    for at, tree in enumerate(("core:1 pu:1", "core:2 pu:1")):
+        text = f'[machine]\nname = "twin"\n[structure]\ntree = "{tree}"\n'
+        (tmp_path / f"{at}.toml").write_text(text)
+    both = [str(tmp_path / f"{at}.toml") for at in (0, 1)]
+    code, _out, err = run(capsys, "import", *both)
+    assert code == 2 and "--name" in err and "1.toml" in err
+    assert run(capsys, "show", "twin")[0] == 2
+    assert run(capsys, "import", both[0], both[0])[0] == 0
+
+
 def test_changing_conflicts_stand_side_by_side(
     capsys: pytest.CaptureFixture[str], files: list[str]
 ) -> None:
     """--conflicts prints what holds and what is overruled with both sources, flat in JSON."""
     run(capsys, "import", files[0], "--name", "node")
+    assert run(capsys, "facts", "node", "--conflicts")[1].startswith("nothing")
     run(capsys, "assert", "node", "load(pu:0, 50)")
     run(capsys, "assert", "node", "load(pu:0, 60)", "--source", "measured")
     (row,) = run_json(capsys, "facts", "node", "--conflicts")

@@ -83,6 +83,22 @@ def test_named_query_prints_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert ["pu:28", "core:28", "local"] in lines
 
 
+def test_named_query_of_groups_prints_one_row_for_each(capsys: pytest.CaptureFixture[str]) -> None:
+    """Eight packages of four PUs are eight rows; JSON has a row for each PU."""
+    words = ("ask", "query", "tyan-s4985", "--named", "interrupt-groups")
+    lines = [line.split() for line in run(capsys, *words)[1].splitlines()]
+    assert ["package:2", "pu:8-11"] in lines
+    assert sum(bool(line) and line[0].startswith("package:") for line in lines) == 8
+    assert len(json.loads(run(capsys, *words, "--json")[1])["answer"]["rows"]) == 32
+
+
+def test_named_query_refuses_pairs_joined_by_commas(capsys: pytest.CaptureFixture[str]) -> None:
+    """The mend says how pairs are written."""
+    words = ("ask", "query", "tyan-s4985", "--named", "channel-buffer", "--with")
+    code, _, err = run(capsys, *words, "first=pu:0,second=pu:4")
+    assert code == 2 and "blanks" in err
+
+
 def test_named_query_of_a_long_answer_is_cut_for_people_only(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -42,12 +42,12 @@ def _shuffled(matrix: Matrix, truth: Partition, order: np.ndarray) -> tuple[Matr
 
 @pytest.mark.parametrize("name", STATED)
 def test_infer_finds_the_stated_structure_and_no_more(name: str) -> None:
-    """Every level is the stated partition exactly, and there is no other."""
+    """Every level is the stated partition exactly, there is no other, and none is in doubt."""
     read, stated = STATED[name]
     matrix = read()
     structure = infer(matrix)
     assert tuple(found(level) for level in structure.levels) == stated(matrix)
-    assert all(level.confidence >= 0.9 for level in structure.levels)
+    assert all(level.confidence >= 0.85 for level in structure.levels)
 
 
 @pytest.mark.parametrize("name", STATED)
@@ -80,10 +80,10 @@ def test_infer_invents_no_groups_on_a_mesh_chip() -> None:
 
 
 def test_infer_claims_nothing_where_values_have_no_order() -> None:
-    """The M1 Ultra's stated dies do not show in its numbers: nothing is claimed."""
+    """The M1 Ultra's dies do not show, as macOS pins no threads: nothing is claimed, but asked."""
     structure = infer(csv("m1-ultra"))
     assert structure.levels == () and not structure.graded
-    assert any("without any order" in note for note in structure.notes)
+    assert any("were the threads pinned" in note for note in structure.notes)
 
 
 def test_infer_calls_one_class_flat() -> None:

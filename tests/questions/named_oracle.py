@@ -154,11 +154,12 @@ def cores_sharing_no_memory_controller(m: Machine, w: With) -> Rows:
 
 
 def cores_with_different_local_memory(m: Machine, w: With) -> Rows:
-    placed = [pu for pu in m.usable_pus if home(m, pu)]
+    kept = {m.anchor(f"numa:{node}") for node in m.usable_numa}
+    placed = [pu for pu in m.usable_pus if home(m, pu) in kept]
     if "core" not in w:
         first = {home(m, pu): pu for pu in reversed(placed)}
         return [(f"pu:{pu}", core(m, pu), at) for at, pu in first.items()]
-    mine = {home(m, pu) for pu in inside(m, w["core"])} - {""}
+    mine = {home(m, pu) for pu in inside(m, w["core"])} & kept
     rest = [pu for pu in placed if mine and home(m, pu) not in mine]
     return [(f"pu:{pu}", core(m, pu), home(m, pu)) for pu in rest]
 
@@ -364,16 +365,24 @@ def interrupt_groups(m: Machine, w: With) -> Rows:
 
 
 def devices_near_core(m: Machine, w: With) -> Rows:
-    mine = set(inside(m, w["core"]))
-    sizes = {}
-    for device in m.of_kind("device"):
-        if not m.unusable(device) and mine & m.pus_of(m.anchor(device)):
-            sizes[device] = len(m.ancestors(m.anchor(device)))
-    rows = []
-    for device in (d for d, depth in sizes.items() if depth == max(sizes.values())):
-        kinds = [str(f.args[1]) for f in m.facts_of("device_kind") if f.args[0] == device]
-        rows += [(device, kind, m.anchor(device)) for kind in kinds or ["unknown"]]
-    return rows
+    mine, asked = inside(m, w["core"]), w.get("kind", "any")
+    kinds: dict[str, list[str]] = {d: [] for d in m.of_kind("device") if not m.unusable(d)}
+    for fact in m.facts_of("device_kind"):
+        kinds.get(str(fact.args[0]), []).append(str(fact.args[1]))
+    wanted = [d for d, own in kinds.items() if asked == "any" or asked in own]
+    near = [d for d in wanted if set(mine) & m.pus_of(m.anchor(d))]
+    # the deeper the part around the core, the smaller it is
+    rank = {d: -len(m.ancestors(m.anchor(d))) for d in near}
+    if not near:
+        usable = set(m.usable_numa)
+        costs = {d: [node_cost(m, mine, n) for n in usable & set(m.numa_of(d))] for d in wanted}
+        rank = {d: min(cost) for d, cost in costs.items() if cost} or dict.fromkeys(wanted, 0)
+    return [
+        (device, kind, m.anchor(device), "local" if near else "remote")
+        for device in (d for d in rank if rank[d] == min(rank.values()))
+        for kind in kinds[device] or ["unknown"]
+        if asked in ("any", kind)
+    ]
 
 
 def memory_of_kind(m: Machine, w: With) -> Rows:

@@ -292,3 +292,13 @@ def test_named_same_request_gives_the_same_decision() -> None:
     """Same snapshot, name and parameters: same identifier and rows."""
     first, second = (ask("cores-near-core", core="pu:0") for _ in range(2))
     assert (first.id, first.answer) == (second.id, second.answer)
+
+
+def test_named_devices_of_a_core_that_has_none_are_the_nearest_elsewhere() -> None:
+    """Local devices come first; without one those with the cheapest memory, of the kind asked."""
+    assert rows(ask("devices-near-core", core="13")) == [
+        ("device:eth0", "network", "package:0", "remote"),
+        ("device:eth1", "network", "package:7", "remote"),
+    ]
+    assert {row[0] for row in rows(ask("devices-near-core", core="31"))} == {"device:eth1"}
+    assert rows(ask("devices-near-core", core="31", kind="storage")) == []

@@ -37,6 +37,7 @@ def test_barrelfish_board_layout_has_links_and_threads() -> None:
     # APIC IDs begin at 4; PUs are counted in their order
     assert ("pu:0", "APICID", "4") in args(description, "info")
     assert ("pu:31", "APICID", "35") in args(description, "info")
+    assert told(description, "no numbers of an operating system", "APIC ID 4 is pu:0")
     machine = machine_of(description, "m")
     assert machine.package_of[13] == "package:3"
     assert machine.hops("package:0", "package:7") == 3, "no link leads back from 7 to 0"

@@ -96,6 +96,8 @@ def test_barrelfish_terms_written_are_read_back_equal(found: list[Compound], bet
         ("18446744073709551616", 2**64),
         ("'a b'", "a b"),
         ("'it''s'", "it's"),
+        ("'\"\"\\n'", '""\n'),
+        ("\"it''s\\n\"", Text("it''s\n")),
         ('"\\\\_SB_.LNKA"', Text("\\_SB_.LNKA")),
         ("'\\x41\\b'", "Ab"),
         ("[]", Compound("[]", ())),

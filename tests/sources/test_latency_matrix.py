@@ -221,6 +221,8 @@ def test_matrix_near_miss_is_told_what_is_wrong() -> None:
     with pytest.raises(DescriptionError, match="7 rows and 2 columns") as caught:
         read(b"a,b\n" + b"1,2\n" * 6, "x.csv")
     assert "sender, receiver and cost" in str(caught.value)
+    with pytest.raises(DescriptionError, match="line 2, column 1 holds 'x'"):
+        read(b"1.5,2.5\nx,4.5\n", "x.csv")
 
 
 @given(

@@ -250,3 +250,10 @@ def test_mctop_real_files_have_what_their_maker_states(
         to = [f for f in found.facts_of("latency") if f.args[0] == "pu:0" and f.args[2] == latency]
         assert len(to) == count
     assert all(len(found.pus_of(f"package:{k}")) == pus // nodes for k in range(nodes))
+
+
+def test_mctop_header_that_promises_too_much_is_refused() -> None:
+    """A header of 4095 contexts over a table of four pairs is an error, not half a gigabyte."""
+    text = "#tiny #HWCs 4095 #Nodes 1 SMT 1\n0 0 0\n0 1 88\n1 0 88\n1 1 0\n"
+    with pytest.raises(DescriptionError, match="only 4 of 16769025 pairs"):
+        read(text.encode(), "tiny.mct")

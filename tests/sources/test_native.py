@@ -102,3 +102,31 @@ def test_native_accepts_a_byte_order_of_irregular_parts() -> None:
     assert kinds == ["efficiency"] * 2 + ["performance"] * 4
     assert board.value("relative_capacity", "core:0") == 592
     assert isinstance(DescriptionError("x"), SkbError)
+
+
+def test_native_devices_may_share_a_pci_function() -> None:
+    """A port is a network and an InfiniBand device: one function, stated once, at one place."""
+    ports = """
+[machine]
+name = "m"
+[structure]
+tree = "package:2 core:1 pu:1"
+[[device]]
+name = "ib0"
+kind = "network"
+at = "package:1"
+pci = "0000:41:00.0"
+link_gbytes_per_s = 15.75
+[[device]]
+name = "mlx5_0"
+kind = "openfabrics"
+at = "package:1"
+pci = "0000:41:00.0"
+link_gbytes_per_s = 15.75
+"""
+    facts = {(f.predicate, f.args) for f in read(ports.encode(), "m.toml").facts}
+    pci = "pci:0000:41:00.0"
+    assert {("contains", (pci, "device:ib0")), ("contains", (pci, "device:mlx5_0"))} <= facts
+    apart = ports.replace('at = "package:1"', 'at = "package:0"', 1)
+    with pytest.raises(DescriptionError, match="also at package:0"):
+        read(apart.encode(), "m.toml")

@@ -229,9 +229,28 @@ def test_nccl_elements_without_a_relation_are_counted() -> None:
     assert any("2 tpu in cpu" in note for note in found.notes)
 
 
+def test_nccl_version_2_is_that_of_rccl() -> None:
+    """AMD's dump of version 2 names the GPU's processor; XGMI links join its GPUs."""
+
+    def gpu(number: int, other: int, gcn: str) -> str:
+        link = f'<xgmi target="0000:0{other}:00.0" count="1" tclass="0x120000"/>'
+        inner = f'<gpu dev="{number}" sm="228" gcn="{gcn}" rank="0" gdr="1">{link}</gpu>'
+        words = 'class="0x120000" vendor="0x1002" device="0x74a0" link_speed="32.0 GT/s PCIe"'
+        return f'<pci busid="0000:0{number}:00.0" {words} link_width="16">{inner}</pci>'
+
+    inside = gpu(1, 2, "gfx942") + gpu(2, 1, "942")
+    found = nccl.read(system(cpu(inside), attributes='version="2"'), "rccl.xml")
+    told = {fact.args for fact in found.facts}
+    assert ("device:rsmi1", "gfx942") in told and ("device:rsmi2", "gfx942") in told
+    assert ("device:rsmi1", "device:rsmi2", "XGMI") in told
+    speeds = [fact.args[1] for fact in found.facts if fact.predicate == "pci_link_speed"]
+    # 32 GT/s of 16 lanes, 128 of 130 bits, 8 bits a byte
+    assert speeds == pytest.approx([32 * 16 * 128 / 130 / 8] * 2, abs=1e-5)
+
+
 TWICE = '<pci busid="0000:01:00.0" class="0x0302" link_speed="" link_width=""/>'
 BAD = [
-    (system(cpu(), attributes='version="2"'), "version '2' is not read"),
+    (system(cpu(), attributes='version="3"'), "version '3' is not read"),
     (system(attributes='version="1"'), "no cpu element"),
     (system(cpu(), cpu(affinity="f0")), "NUMA node 0 is described twice"),
     (system(cpu(), cpu(number=1)), "PUs 0-3 are in the affinity of NUMA node 1 and of 0"),

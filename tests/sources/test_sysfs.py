@@ -47,12 +47,12 @@ def test_sysfs_real_distances_have_the_values_of_lstopo(name: str) -> None:
 
 
 def test_sysfs_and_xml_of_one_machine_agree() -> None:
-    """lstopo's XML of the QEMU machine has the same tree, caches, distances and HMAT values."""
+    """lstopo's XML of the QEMU machine has the same tree, caches, distances, HMAT and tiers."""
     here = sysfs.read(samples.sample("hmat-memtiers-qemu.sysfs.tar.bz2"), "q")
     there = hwloc.read(samples.sample("hmat-memtiers-qemu.v3.xml"), "q")
     for predicate in (
         *("contains", "cache_size", "cache_line", "cache_ways", "memory_size", "numa_distance"),
-        *("memory_bandwidth", "memory_latency", "device_kind", "isa"),
+        *("memory_bandwidth", "memory_latency", "device_kind", "isa", "memory_kind", "memory_tier"),
     ):
         assert args(here, predicate) == args(there, predicate), predicate
     assert here.name == there.name == "efi"

@@ -35,6 +35,18 @@ def test_sysfs_folder_and_archive_give_the_same(tmp_path: Path) -> None:
     }
 
 
+def test_sysfs_folder_around_one_tree_is_that_tree(tmp_path: Path) -> None:
+    """Archives unpack into a folder of their own; a link to another tree is not followed."""
+    for path, text in (machine() | node(0, "0-3", 100)).items():
+        (tmp_path / "above/node" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "above/node" / path).write_text(text + "\n")
+    assert sysfs.discover(tmp_path / "above") == sysfs.discover(tmp_path / "above/node")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/node").symlink_to(tmp_path / "above/node")
+    with pytest.raises(DescriptionError, match="no online CPU"):
+        sysfs.discover(tmp_path / "other")
+
+
 def test_sysfs_folder_links_do_not_lead_out(tmp_path: Path) -> None:
     """A link to the real /sys inside a captured folder is not followed."""
     (tmp_path / "sys").symlink_to("/sys")

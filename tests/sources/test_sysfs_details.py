@@ -59,6 +59,22 @@ def test_sysfs_huge_pages_and_memory_tiers() -> None:
     assert args(description, "memory_tier") == {("numa:0", 0), ("numa:1", 1)}
 
 
+def test_sysfs_tiers_and_hbm_by_the_firmwares_figures() -> None:
+    """Where Linux ranks nothing, kind and bandwidth tell tiers; twice as fast is HBM, a bit not."""
+    files = machine(4) | node(0, "0-3", 1, "10 20") | node(1, "", 1, "20 10")
+    for number in (0, 1):
+        files |= {f"{NODE}/node{number}/access1/initiators/node0": f"{LINK}../../../node0"}
+    figures = f"{NODE}/node{{}}/access1/initiators/read_bandwidth"
+    for fast, kinds in ((301, {("numa:0", "dram"), ("numa:1", "hbm")}), (200, set())):
+        described = describe(files | {figures.format(0): "150", figures.format(1): str(fast)})
+        assert args(described, "memory_kind") == kinds
+        assert args(described, "memory_tier") == {("numa:0", 1), ("numa:1", 0)}
+        tiers = [fact for fact in described.facts if fact.predicate.startswith("memory_tier")]
+        assert {fact.source for fact in tiers} == {"firmware"}
+    alike = describe(files | {figures.format(0): "150", figures.format(1): "140"})
+    assert not args(alike, "memory_tier") and not any("tier" in note for note in alike.notes)
+
+
 def test_sysfs_both_access_classes_and_initiators_without_pus() -> None:
     """access1 counts PUs only; access0 adds a best initiator that has none, such as a GPU."""
     files = machine(4) | node(0, "0-3", 1, "10 20") | node(1, "", 1, "20 10")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given, settings
@@ -25,6 +28,7 @@ from skb.errors import (
 )
 from skb.relations import Fact
 from skb.store import Store
+from skb.store.sqlite import write_ahead
 from tests.machines import grown
 
 BASE = grown("package:2 core:2 pu:1").facts
@@ -278,3 +282,48 @@ def test_store_lets_two_files_of_one_kind_disagree(store: Store) -> None:
     machine = store.load("m", "", [*BASE, node, *said])
     assert machine.value("memory_size", "numa:0") == 2048
     assert machine.conflicts() == ((said[1], said[0]),)
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        "UPDATE shape SET facts = x'00ff'",
+        "UPDATE shape SET facts = '[]'",
+        "DELETE FROM shape",
+        "UPDATE change SET asserted = 'nonsense' WHERE kind = 'write'",
+        "UPDATE change SET retracted = x'5b7b7d5d' WHERE kind = 'write'",
+    ],
+)
+def test_store_says_what_is_damaged_instead_of_reading_it(tmp_path: Path, harm: str) -> None:
+    """Facts that are not those that were written are never given out, and no traceback is."""
+    path = tmp_path / "k.sqlite3"
+    with closing(Store(str(path))) as store:
+        store.load("m", "", BASE)
+        store.write("m", [LOAD[3]])
+    with closing(sqlite3.connect(path)) as raw, raw:
+        raw.execute(harm)
+    with closing(Store(str(path))) as store, pytest.raises(StoreError, match="damaged"):
+        store.machine("m")
+
+
+class Contended(sqlite3.Connection):
+    """A connection to a file that another process switches to WAL at the same time."""
+
+    refusals: ClassVar = [sqlite3.SQLITE_BUSY, sqlite3.SQLITE_BUSY_RECOVERY]
+
+    def execute(self, statement: str, *values: Any) -> sqlite3.Cursor:
+        if "journal_mode" in statement and self.refusals:
+            fault = sqlite3.OperationalError("database is locked")
+            fault.sqlite_errorcode = self.refusals.pop()
+            raise fault
+        return super().execute(statement, *values)
+
+
+def test_store_waits_for_others_who_open_a_new_file(tmp_path: Path) -> None:
+    """SQLite's switch to WAL does not wait for others, so we do; other faults are told at once."""
+    with closing(sqlite3.connect(tmp_path / "k.sqlite3", factory=Contended)) as connection:
+        write_ahead(connection)
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        connection.refusals.append(sqlite3.SQLITE_IOERR)
+        with pytest.raises(sqlite3.OperationalError):
+            write_ahead(connection)
