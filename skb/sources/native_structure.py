@@ -9,7 +9,7 @@ from skb.containment import NESTING_LIMIT
 from skb.errors import DescriptionError, TooLargeError
 from skb.relations import KINDS, Argument
 
-_LEVEL = re.compile(r"^\[?([A-Za-z0-9]+)\]?:(\d+)$")
+_LEVEL = re.compile(r"^\[?([A-Za-z0-9]+)\]?:(\d{1,9})$")
 _GROWN = frozenset(KINDS) - {"machine", "pci", "device", "misc", "bridge"}
 OBJECT_LIMIT = 100_000
 _SYNONYMS = {"numanode": "numa", "socket": "package", "node": "numa", "cache": "l3"}
@@ -78,7 +78,9 @@ class Structure:
             kind = _SYNONYMS.get(kind, kind)
             if match is None or kind not in _GROWN or int(match.group(2)) < 1:
                 raise self._fault(
-                    at, f"cannot read {word!r}", 'write kind:count, as in "package:2 core:4 pu:1"'
+                    at,
+                    f"cannot read {word[:60]!r}",
+                    'write kind:count, as in "package:2 core:4 pu:1"',
                 )
             levels.append((kind, int(match.group(2))))
         if len(levels) > NESTING_LIMIT:

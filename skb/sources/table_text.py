@@ -17,6 +17,7 @@ CELL_LIMIT = 2_000_000
 # characters in one line: more than the cells of any row need
 ROW_LIMIT = 262_144
 UNMEASURED = frozenset({"", "nan", "na", "n/a", "-", "--", "none", "null"})
+_LONGEST_NUMBER = 100
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -60,7 +61,8 @@ def peek(head: bytes) -> list[str] | None:
 
 
 def is_number(cell: str) -> bool:
-    return _NUMBER.fullmatch(cell) is not None
+    # a number of thousands of digits measures nothing, and backtracking over them takes seconds
+    return len(cell) <= _LONGEST_NUMBER and _NUMBER.fullmatch(cell) is not None
 
 
 def is_measure(cell: str) -> bool:

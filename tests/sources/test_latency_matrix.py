@@ -263,3 +263,9 @@ def test_matrix_real_files_give_all_pairs(name: str, size: int) -> None:
     printed_cells = sum(bool(cell) for cell in path.read_text().replace("\n", ",").split(","))
     assert pus(found) == list(range(size))
     assert len(pairs(found)) == 2 * printed_cells
+
+
+def test_matrix_recognition_is_quick_on_endless_digits() -> None:
+    """A line of ten thousand digits is no cell of a table; backtracking would take minutes."""
+    with pytest.raises(SkbError):
+        read((b"9" * 10_000 + b"x,1\n") * 6, "digits")

@@ -130,3 +130,10 @@ link_gbytes_per_s = 15.75
     apart = ports.replace('at = "package:1"', 'at = "package:0"', 1)
     with pytest.raises(DescriptionError, match="also at package:0"):
         read(apart.encode(), "m.toml")
+
+
+def test_native_tree_with_an_endless_count_is_refused() -> None:
+    """A count of five thousand digits is a clear error."""
+    text = '[machine]\nname = "m"\n[structure]\ntree = "package:' + "9" * 5000 + '"\n'
+    with pytest.raises(DescriptionError, match="cannot read 'package:999"):
+        read(text.encode(), "endless.toml")
