@@ -199,7 +199,7 @@ def rows_of(rows: Iterable[Unreachable]) -> list[dict[str, Any]]:
 
 def print_unreachable(rows: Sequence[Unreachable], words: str) -> None:
     """Print the parts that cannot be reached, by their causes, kinds counted."""
-    from skb.cli.output import spans
+    from skb.spans import spans
 
     grouped: dict[str, dict[str, list[str]]] = {}
     for row in rows:

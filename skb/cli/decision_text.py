@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from skb.cli.output import number, spans, table
+from skb.cli.output import number, table
 from skb.errors import RequestError
+from skb.spans import spans
 
 if TYPE_CHECKING:
     from skb.machine import Machine

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from skb.cli.output import Database, Json, number, print_json, say, spans, table
+from skb.cli.output import Database, Json, number, print_json, say, table
+from skb.spans import spans
 
 if TYPE_CHECKING:
     from skb.inference import Level, Structure

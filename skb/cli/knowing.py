@@ -16,10 +16,10 @@ from skb.cli.output import (
     print_json,
     say,
     size,
-    spans,
     table,
 )
 from skb.errors import FactError, SkbError
+from skb.spans import spans
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

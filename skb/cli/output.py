@@ -166,17 +166,6 @@ def size(count: int) -> str:
     return f"{value:.0f} {unit}" if value == int(value) else f"{value:.1f} {unit}"
 
 
-def spans(numbers: Iterable[int]) -> str:
-    """Write whole numbers as ranges: `0-3,8`."""
-    found: list[list[int]] = []
-    for value in sorted(numbers):
-        if found and value == found[-1][1] + 1:
-            found[-1][1] = value
-        else:
-            found.append([value, value])
-    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in found)
-
-
 def say(text: str) -> None:
     """Print a line for people on stderr."""
     print(text, file=sys.stderr)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
+from skb.spans import spans
+
 # four times what a Linux kernel can be built for; a larger number is a fault, or wants our memory
 NUMBER_LIMIT = 1 << 15
 _LIST_LIMIT = 1 << 14
@@ -84,10 +86,4 @@ def members(bits: int) -> Iterator[int]:
 
 def to_list(bits: int) -> str:
     """Write a finite set as Linux does, such as `0-3,8`."""
-    ranges: list[list[int]] = []
-    for number in members(bits):
-        if ranges and ranges[-1][1] == number - 1:
-            ranges[-1][1] = number
-        else:
-            ranges.append([number, number])
-    return ",".join(f"{low}-{high}" if high > low else str(low) for low, high in ranges)
+    return spans(members(bits))

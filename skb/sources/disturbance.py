@@ -17,7 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from skb.sources.pair_table import PairTable, count_of, spans
+from skb.sources.pair_table import PairTable, count_of
+from skb.spans import spans
 
 Matrix = NDArray[np.float64]
 Vector = NDArray[np.float64]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
@@ -169,14 +169,3 @@ def clock_facts(options: TableOptions) -> list[Fact]:
 def count_of(count: int, word: str) -> str:
     """Write `1 pair`, `2 pairs`."""
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
-
-
-def spans(numbers: Iterable[int]) -> str:
-    """Write whole numbers as ranges: `0-3, 8`."""
-    found: list[list[int]] = []
-    for value in sorted(numbers):
-        if found and value == found[-1][1] + 1:
-            found[-1][1] = value
-        else:
-            found.append([value, value])
-    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in found)
