@@ -33,17 +33,29 @@ async def import_machine(
     request: Request,
     name: Annotated[str, Query(max_length=200)] = "",
     replace: Annotated[bool, Query(description="overwrite a stored machine")] = False,
+    merge: Annotated[bool, Query(description="add to what is known of the machine")] = False,
+    unit: Annotated[str, Query(description="of a table: ns or cycles", max_length=20)] = "",
+    clock_mhz: Annotated[float | None, Query(description="turns a table's cycles to time")] = None,
+    structure: Annotated[str, Query(description="of a table: numa:8 core:4", max_length=400)] = "",
 ) -> Response:
     """Store the description in the body, of any known format, under a name."""
     from skb.sources import read
+    from skb.sources.description import TableOptions
 
     kept = service(request)
+    if merge and (replace or not name):
+        raise RequestError(
+            "merge goes with a name and without replace", place="query merge", mend="add name=M"
+        )
     body = await request.body()
-    description = await kept.call(read, body, "body")
+    description = await kept.call(read, body, "body", TableOptions(unit, clock_mhz, structure))
     wanted = name or description.name
     if not wanted:
         raise RequestError("the description has no name", place="query name", mend="add ?name=NAME")
-    machine = await kept.call(kept.knowledge.load, wanted, description, replace=replace)
+    if merge:
+        machine = await kept.call(kept.knowledge.merge, wanted, [description], ["body"])
+    else:
+        machine = await kept.call(kept.knowledge.load, wanted, description, replace=replace)
     return json_response(
         machine.summary(),
         201,

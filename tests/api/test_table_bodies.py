@@ -35,3 +35,23 @@ def test_table_with_a_fault_is_a_problem_with_its_line(client: httpx.Client) -> 
     assert (answer.status_code, answer.json()["type"]) == (400, "urn:skb:bad-description")
     assert "column 2: 'x'" in answer.text
     assert client.get("/v1/machines/table").status_code == 404
+
+
+def test_table_states_its_unit_and_merges_over_the_service(client: httpx.Client) -> None:
+    """Cycles need a clock, a structure fits the table, and a matrix joins a known machine."""
+    native = b'[machine]\nname = "joined"\n[structure]\ntree = "package:2 core:2 pu:1"\n'
+    head = {"content-type": "application/toml"}
+    try:
+        assert client.post("/v1/machines", content=native, headers=head).status_code == 201
+        asked = {"name": "joined", "merge": True, "unit": "cycles", "clock_mhz": 2000}
+        answer = client.post("/v1/machines", params=asked, content=MATRIX)
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["counts"]["package"] == 2
+        rows = client.get("/v1/machines/joined/facts", params={"predicate": "latency"}).json()
+        assert {row["args"][-1] for row in rows["facts"]} == {5.0, 10.0}
+    finally:
+        client.delete("/v1/machines/joined")
+    for wrong, word in (({"unit": "yards"}, "yards"), ({"unit": "cycles"}, "clock"),
+                        ({"merge": True}, "name=M")):  # fmt: skip
+        refused = client.post("/v1/machines", params=wrong, content=MATRIX)
+        assert refused.status_code in {400, 422} and word in refused.text, refused.text
