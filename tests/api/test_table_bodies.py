@@ -43,7 +43,7 @@ def test_table_states_its_unit_and_merges_over_the_service(client: httpx.Client)
     head = {"content-type": "application/toml"}
     try:
         assert client.post("/v1/machines", content=native, headers=head).status_code == 201
-        asked = {"name": "joined", "merge": True, "unit": "cycles", "clock_mhz": 2000}
+        asked = {"name": "joined", "merge": "true", "unit": "cycles", "clock_mhz": "2000"}
         answer = client.post("/v1/machines", params=asked, content=MATRIX)
         assert answer.status_code == 201, answer.text
         assert answer.json()["counts"]["package"] == 2
@@ -52,6 +52,6 @@ def test_table_states_its_unit_and_merges_over_the_service(client: httpx.Client)
     finally:
         client.delete("/v1/machines/joined")
     for wrong, word in (({"unit": "yards"}, "yards"), ({"unit": "cycles"}, "clock"),
-                        ({"merge": True}, "name=M")):  # fmt: skip
+                        ({"merge": "true"}, "name=M")):  # fmt: skip
         refused = client.post("/v1/machines", params=wrong, content=MATRIX)
         assert refused.status_code in {400, 422} and word in refused.text, refused.text
