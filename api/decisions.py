@@ -11,6 +11,7 @@ from api.bodies import json_response
 from api.drawings import svg_response
 from api.service import service
 from api.worker import Snapshot, WhyTask
+from skb.bindings import bind
 from skb.draw import decision_svg
 from skb.errors import RequestError
 
@@ -35,6 +36,19 @@ async def draw_decision(request: Request, wanted: str) -> Response:
     decision = await kept.call(kept.knowledge.decision, wanted)
     machine = await kept.call(kept.knowledge.machine_of_decision, decision, False)
     return svg_response(await kept.call(decision_svg, machine, decision))
+
+
+@router.get("/{wanted}/bindings/{target}")
+async def bind_decision(request: Request, wanted: str, target: str) -> Response:
+    """Write a placement for another program: as text, or as JSON where that is accepted."""
+    kept = service(request)
+    decision = await kept.call(kept.knowledge.decision, wanted)
+    machine = await kept.call(kept.knowledge.machine_of_decision, decision, False)
+    made = await kept.call(bind, machine, decision, target)
+    headers = {"Vary": "Accept"}
+    if "application/json" in request.headers.get("accept", ""):
+        return json_response(made.to_json(), headers=headers)
+    return Response(made.text.encode(), headers=headers, media_type="text/plain")
 
 
 @router.get("/{wanted}")

@@ -169,7 +169,8 @@ function alternativeName(row) {
   if (row.root !== undefined) words.push(`from PU ${row.root}`);
   if (row.pus) words.push(`on PU ${row.pus.slice(0, 16).join(", ")}`);
   if (row.numa_node !== undefined && row.numa_node !== null) words.push(`memory in NUMA ${row.numa_node}`);
-  return [words.join(", "), row.breaks ? make("div", { class: "small dim" }, `breaks ${row.breaks}`) : null];
+  const remark = row.breaks ? `breaks ${row.breaks}` : row.lacks || row.note;
+  return [words.join(", "), remark ? make("div", { class: "small dim" }, remark) : null];
 }
 
 const HINTS = { placement: "task=rx pu=5", buffers: "flow=rx node=1", route: "from=0 to=4" };

@@ -32,7 +32,31 @@ def check(machine: Machine, decision: Decision) -> list[str]:
     if not isinstance(answer, Mapping):
         return ["the answer has no tasks"]
     found = faults(machine, request, answer)
-    return found or _check_price(machine, request, decision, answer)
+    found = found or _check_price(machine, request, decision, answer)
+    return found or _check_policies(machine, request, decision)
+
+
+def _check_policies(machine: Machine, request: Plain, decision: Decision) -> list[str]:
+    """Return what is wrong with the known policies that stand beside an answer with a price."""
+    found = []
+    judged: list[tuple[Plain, float]] = []  # many policies agree
+    nearest = _Nearest(machine)
+    for row in decision.alternatives:
+        if "tasks" not in row:
+            continue
+        value = next((value for tasks, value in judged if tasks == row["tasks"]), None)
+        if value is None:
+            wrong = faults(machine, request, row["tasks"], nearest)
+            found += [f"{row['name']}: {text}" for text in wrong]
+            if found:
+                break
+            value = sum(price(machine, request, row["tasks"]).values())
+            judged.append((row["tasks"], value))
+        if not _close(row["value"], value):
+            found.append(f"{row['name']} costs {value} ns/s, not {row['value']}")
+        if row["value"] < (decision.objective.value or 0):
+            found.append(f"{row['name']} costs less than the answer: {row['value']} ns/s")
+    return found
 
 
 def _check_price(machine: Machine, request: Plain, decision: Decision, answer: Plain) -> list[str]:
@@ -104,7 +128,9 @@ def _exact(number: Any) -> Fraction:
 
 
 # ------------------------------------------------------------ admissible?
-def faults(machine: Machine, request: Plain, answer: Plain) -> list[str]:
+def faults(
+    machine: Machine, request: Plain, answer: Plain, nearest: _Nearest | None = None
+) -> list[str]:
     """Return every rule of the request or the hardware that an answer breaks, in words."""
     tasks = tasks_of(machine, request)
     if set(tasks) != set(answer):
@@ -116,7 +142,7 @@ def faults(machine: Machine, request: Plain, answer: Plain) -> list[str]:
     if found:
         return found
     found += _sharing_faults(machine, tasks, answer)
-    found += _memory_faults(machine, tasks, answer)
+    found += _memory_faults(machine, tasks, answer, nearest or _Nearest(machine))
     found += _cache_faults(machine, tasks, answer)
     return found + _group_faults(machine, request, answer)
 
@@ -178,7 +204,9 @@ def _sharing_faults(machine: Machine, tasks: Mapping[str, Plain], answer: Plain)
     return found
 
 
-def _memory_faults(machine: Machine, tasks: Mapping[str, Plain], answer: Plain) -> list[str]:
+def _memory_faults(
+    machine: Machine, tasks: Mapping[str, Plain], answer: Plain, nearest: _Nearest
+) -> list[str]:
     found = []
     memory: dict[int, Fraction] = defaultdict(Fraction)
     bandwidth: dict[int, Fraction] = defaultdict(Fraction)
@@ -197,7 +225,9 @@ def _memory_faults(machine: Machine, tasks: Mapping[str, Plain], answer: Plain) 
         memory[node] += Fraction(str(task.get("memory_mib") or 0)) * 2**20
         bandwidth[node] += Fraction(str(task.get("bandwidth_mbps") or 0)) * 10**6
         if not any(task.get(key) for key in ("memory_mib", "memory_kind", "bandwidth_mbps")):
-            found += _nearest_fault(machine, name, answer[name]["pus"][0], node)
+            pu = answer[name]["pus"][0]
+            if node not in nearest(pu):
+                found.append(f"{name}: numa:{node} is not the nearest node of pu:{pu}")
     for node, amount in memory.items():
         size = machine.number("memory_size", f"numa:{node}")
         if size is not None and amount > Fraction(str(size)):
@@ -210,12 +240,20 @@ def _memory_faults(machine: Machine, tasks: Mapping[str, Plain], answer: Plain) 
     return found
 
 
-def _nearest_fault(machine: Machine, name: str, pu: int, node: int) -> list[str]:
-    costs = Costs(machine)
-    nearest = min(costs.memory_ps(pu, other) for other in machine.usable_numa)
-    if costs.memory_ps(pu, node) > nearest:
-        return [f"{name}: numa:{node} is not the nearest node of pu:{pu}"]
-    return []
+class _Nearest:
+    """The nearest usable memory nodes of PUs, worked out once for each."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.nodes = machine.usable_numa
+        self.costs = Costs(machine)
+        self.known: dict[int, set[int]] = {}
+
+    def __call__(self, pu: int) -> set[int]:
+        if pu not in self.known:
+            ps = {node: self.costs.memory_ps(pu, node) for node in self.nodes}
+            least = min(ps.values())
+            self.known[pu] = {node for node in self.nodes if ps[node] == least}
+        return self.known[pu]
 
 
 def _bandwidth(machine: Machine, node: int) -> Fraction:

@@ -14,6 +14,8 @@ from skb.errors import RequestError, SkbError
 if TYPE_CHECKING:
     from skb.machine import Machine
 
+_NEEDS = {"need": "needs", "wish": "wishes"}
+_OFFERS = {"has": "properties"}
 EXIT_CODES = {"optimal": 0, "feasible": 0, "infeasible": 3, "unknown": 4}
 
 
@@ -27,7 +29,9 @@ def register(app: typer.Typer) -> None:
 
 def ask(
     context: typer.Context,
-    question: Annotated[str, typer.Argument(help="placement, route, buffers or query.")],
+    question: Annotated[
+        str, typer.Argument(help="placement, route, buffers, schedule, query or offers.")
+    ],
     m: MachineName,
     request: Annotated[
         str | None, typer.Argument(metavar="[REQUEST]", help="TOML, JSON or .lp file; - is stdin.")
@@ -42,7 +46,10 @@ def ask(
     ] = None,
     model: Annotated[str | None, typer.Option(help="route: postal or logp.")] = None,
     compare: Annotated[
-        bool, typer.Option("--compare", help="route: price the classic trees beside the answer.")
+        bool,
+        typer.Option(
+            "--compare", help="route, placement: price the classic trees, the known policies."
+        ),
     ] = False,
     task: Annotated[
         list[str] | None, typer.Option(help='placement: "name=rx cores=2 at=numa:0".')
@@ -58,6 +65,21 @@ def ask(
     flow: Annotated[
         list[str] | None,
         typer.Option(help='buffers: "name=rx device=eth0 consumer=20 pattern=consume".'),
+    ] = None,
+    client: Annotated[
+        list[str] | None,
+        typer.Option(help='offers: "name=app at=pu:3 need.protocol=tcp need.speed=>=10".'),
+    ] = None,
+    offer: Annotated[
+        list[str] | None,
+        typer.Option(help='offers: "name=net0 at=pu:0 has.protocol=tcp capacity=1".'),
+    ] = None,
+    application: Annotated[
+        list[str] | None,
+        typer.Option(help='schedule: "name=solver threads_min=8 threads_max=16 sync=10000".'),
+    ] = None,
+    slots: Annotated[
+        int | None, typer.Option(help="schedule: time slots; absent = the fewest.")
     ] = None,
     rules: Annotated[str | None, typer.Option(help="query: rules in clingo syntax.")] = None,
     named: Annotated[
@@ -77,7 +99,7 @@ def ask(
     Example: skb ask route tyan-s4985 --root 0
     """
     from skb.cli.decision_text import in_cycles, print_decision
-    from skb.cli.requests import read_pairs, read_pus, read_request
+    from skb.cli.requests import read_pairs, read_pus, read_request, read_tables
     from skb.decision import Limits
     from skb.knowledge import KnowledgeBase
 
@@ -88,14 +110,20 @@ def ask(
         "operation": operation,
         "model": model,
         "compare": compare or None,
+        "slots": slots,
         "rules": rules,
         "named": named,
     }
     raw.update({key: value for key, value in given.items() if value is not None})
-    for key, words in (("task", task), ("traffic", traffic), ("flow", flow)):
+    rows = {"task": task, "traffic": traffic, "flow": flow, "application": application}
+    for key, words in rows.items():
         raw[key] = [*raw.get(key, []), *(read_pairs(text, f"--{key}") for text in words or ())]
         if not raw[key]:
             del raw[key]
+    for key, words, tables in (("client", client, _NEEDS), ("offer", offer, _OFFERS)):
+        if words:
+            more = [read_tables(text, f"--{key}", tables) for text in words]
+            raw[key] = [*raw.get(key, []), *more]
     if per is not None:
         # `--per gpu --task "cores=8"` sizes the ranks
         sizes = [each for each in raw.get("task", []) if "name" not in each]

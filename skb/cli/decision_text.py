@@ -57,7 +57,9 @@ def print_decision(answer: dict[str, Any]) -> None:
         "placement": _placement,
         "route": _route,
         "buffers": _buffers,
+        "schedule": _schedule,
         "query": _query,
+        "offers": _offers,
     }[answer["question"]]
     if answer["status"] in {"optimal", "feasible"}:
         printer(answer["answer"])
@@ -103,6 +105,41 @@ def _buffers(answer: dict[str, Any]) -> None:
         for name, flow in answer["flows"].items()
     ]
     table(["flow", "NUMA node", "near", "touched", "flips at touched"], rows)
+
+
+def _offers(answer: dict[str, Any]) -> None:
+    rows = []
+    for name, client in answer["clients"].items():
+        for used in client["services"] or [{}]:
+            missed = ", ".join(used.get("missed", []))
+            way = [used.get("service"), used.get("at"), used.get("latency_ns"), missed]
+            rows.append([name, client["at"], client["isa"], *way])
+    head = ["client", "runs at", "ISA", "service", "at", "ns", "wishes missed"]
+    table(head, rows[:SHOWN_ROWS])
+    if len(rows) > SHOWN_ROWS:
+        print(f"… and {len(rows) - SHOWN_ROWS} more rows; --json has all")
+    refused = [
+        f"  - {entry['service']} for {name}: {'; '.join(entry['reasons'])}"
+        for name, client in answer["clients"].items()
+        for entry in client["refused"]
+    ]
+    if refused:
+        print("refused:")
+        print("\n".join(refused[:SHOWN_ROWS]))
+    if len(refused) > SHOWN_ROWS:
+        print(f"… and {len(refused) - SHOWN_ROWS} more refusals; --json has all")
+
+
+def _schedule(answer: dict[str, Any]) -> None:
+    rows = []
+    for which, slot in enumerate(answer["slots"], 1):
+        for name, gang in slot.items():
+            own = answer["applications"][name]
+            packages = own["packages"]
+            rows.append([which, name, own["threads"], spans(gang["pus"]), packages, own["value"]])
+    table(["slot", "application", "threads", "PUs", "packages", "waits, ns/s"], rows[:SHOWN_ROWS])
+    if len(rows) > SHOWN_ROWS:
+        print(f"… and {len(rows) - SHOWN_ROWS} more gangs; --json has all")
 
 
 def _query(answer: dict[str, Any]) -> None:
@@ -151,8 +188,23 @@ def _reasons(answer: dict[str, Any]) -> None:
 
 def _alternatives(alternatives: list[dict[str, Any]]) -> None:
     rows = [a for a in alternatives if "name" in a and "value" in a]
-    if rows:
-        table(["alternative", "value", "unit"], [[a["name"], a["value"], a["unit"]] for a in rows])
+    if not rows:
+        return
+    why = [_first(a.get("breaks") or a.get("lacks") or a.get("note")) for a in rows]
+    cells = [[a["name"], a["value"], a["unit"]] for a in rows]
+    if any(why):
+        table(
+            ["alternative", "value", "unit", "remark"],
+            [[*cell, text] for cell, text in zip(cells, why, strict=True)],
+        )
+    else:
+        table(["alternative", "value", "unit"], cells)
+
+
+def _first(remark: str | None) -> str | None:
+    """Return the first of several reasons, and how many more --json has."""
+    first, *more = (remark or "").split("; ")
+    return f"{first}; and {len(more)} more" if more else remark
 
 
 def _assumed(assumed: list[dict[str, Any]]) -> None:

@@ -15,6 +15,7 @@ import typer
 from skb import __version__
 from skb.cli import (
     asking,
+    binding,
     comparing,
     exporting,
     importing,
@@ -45,6 +46,7 @@ for _module in (
     inferring,
     exporting,
     asking,
+    binding,
     querying,
     simulating,
     serving,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,30 @@ def read_pairs(text: str, place: str) -> dict[str, Any]:
             mend = f'write "{word}=true"' if word.isidentifier() else 'write "name=rx cores=2"'
             raise RequestError(wrong, place=place, mend=mend)
         found[key] = _typed(value)
+    return found
+
+
+def read_tables(text: str, place: str, tables: Mapping[str, str]) -> dict[str, Any]:
+    """Read pairs of which `need.speed=10` goes into a table: `tables` maps `need` to its name.
+
+    `wish.KEY` and `worth.KEY` make the entry of one wish.
+    """
+    found: dict[str, Any] = {}
+    for key, value in read_pairs(text, place).items():
+        first, dot, rest = key.partition(".")
+        if not dot and key in {*tables.values(), *tables}:
+            mend = f"write {next(iter(tables))}.KEY={value}"
+            raise RequestError(f"{key!r} is a table", place=place, mend=mend)
+        if not dot:
+            found[key] = value
+        elif first in {"wish", "worth"} and "wish" in tables:
+            entry = found.setdefault(tables["wish"], {}).setdefault(rest, {})
+            entry["is" if first == "wish" else "worth_ns"] = value
+        elif first in tables:
+            found.setdefault(tables[first], {})[rest] = value
+        else:
+            known = ", ".join(f"{name}.KEY" for name in tables)
+            raise RequestError(f"unknown key {key!r}", place=place, mend=f"tables are {known}")
     return found
 
 

@@ -174,7 +174,7 @@ class Model:
         with self._control.solve(list(literals), yield_=True, async_=True) as handle:
             while True:
                 handle.resume()
-                if not handle.wait(max(0.0, deadline - time.monotonic())):
+                if not _waited(handle, deadline):
                     handle.cancel()
                     break
                 model = handle.model()
@@ -220,6 +220,14 @@ class Model:
             core=tuple(sorted(clash)),
             conflicts=int(statistics["solving"]["solvers"]["conflicts"]),
         )
+
+
+def _waited(handle: clingo.SolveHandle, deadline: float) -> bool:
+    """Wait for a model or the end until the deadline; a wait that ends early is begun again."""
+    while not handle.wait(max(0.0, deadline - time.monotonic())):
+        if time.monotonic() >= deadline:
+            return False
+    return True
 
 
 def minimal_core(

@@ -1,4 +1,4 @@
-"""A large placement program in a process of its own: grounding and preparing cannot be cancelled.
+"""Long work on a placement in a process of its own: grounding and eigenvalues cannot be cancelled.
 
 The parent searches meanwhile; at its deadline the child is killed and what it knew is lost. Only
 our own programs and results travel, pickled through files that nobody else can open.
@@ -15,14 +15,22 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import skb
 from skb.decision import Limits
 from skb.engines.asp import TUNED, Atom, Model, Outcome, Program, minimal_core
 
 _KEPT = ("LD_LIBRARY_PATH", "PYTHONHOME", "SYSTEMROOT")
+# matrices of this size are slower with several threads, and the parent needs the other PUs
+_ALONE = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 Core = tuple[tuple[Atom, ...], bool]
+
+
+class Task(Protocol):
+    """What a child can do: it travels pickled, and so does what it gives."""
+
+    def run(self) -> Any: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +45,9 @@ class Work:
     deadline: float
     named: tuple[Atom, ...] | None = None
     options: tuple[str, ...] = TUNED
+
+    def run(self) -> Outcome | Core:
+        return solved(self) if self.named is None else clashing(self)
 
 
 class _Fused(Model):
@@ -71,7 +82,7 @@ def clashing(work: Work) -> Core:
 class Child:
     """Work under way; use as a context, which kills what still runs at its end."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Task) -> None:
         roots = [*(str(Path(place).parent) for place in skb.__path__), *filter(None, sys.path)]
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
         self._outbox = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
@@ -83,7 +94,7 @@ class Child:
                 stdin=inbox,
                 stdout=self._outbox,
                 stderr=subprocess.DEVNULL,
-                env={**kept, "PYTHONPATH": os.pathsep.join(roots), "PYTHONUTF8": "1"},
+                env={**kept, **_ALONE, "PYTHONPATH": os.pathsep.join(roots), "PYTHONUTF8": "1"},
             )
 
     def __enter__(self) -> Child:
@@ -107,9 +118,8 @@ class Child:
 
 def main() -> None:
     """Do the work on standard input; write the result to standard output."""
-    work: Work = pickle.load(sys.stdin.buffer)
-    found = solved(work) if work.named is None else clashing(work)
-    pickle.dump(found, sys.stdout.buffer)
+    work: Task = pickle.load(sys.stdin.buffer)
+    pickle.dump(work.run(), sys.stdout.buffer)
 
 
 if __name__ == "__main__":

@@ -81,8 +81,7 @@ class Seat:
 
 Seats = tuple[Seat, ...]
 
-# tuned on 16 to 64 tasks with random traffic on 32 to 1024 cores: restarts matter more than
-# patience
+# tuned on 16 to 64 tasks with random traffic: restarts matter more than patience
 ATTEMPTS = 3
 HEAT = 1.0  # of the mean price of a task: by how much a step may be worse at the start
 
@@ -291,16 +290,20 @@ def _by_task(
 
 
 def search(
-    board: Board, seed: int, work: int, start: Sequence[Seat] | None = None, deadline: float = inf
+    board: Board,
+    seed: int,
+    work: int,
+    start: Sequence[Seat] | None = None,
+    deadline: float = inf,
+    attempts: int = ATTEMPTS,
 ) -> tuple[Seats, int] | None:
     """Return the best placement of several attempts and its price; None where none fits.
 
-    `work` bounds the number of weighed candidates of all attempts, `deadline` (by the monotonic
-    clock) is the fuse. One of them improves `start`.
+    `work` bounds the candidates of all attempts, one of which improves `start`; see `descend`.
     """
     share = work // (ATTEMPTS + 1)
     found = [descend(board, seed, share, start, deadline)] if start is not None else []
-    found += [descend(board, seed + n, share, None, deadline) for n in range(ATTEMPTS)]
+    found += [descend(board, seed + n, share, None, deadline) for n in range(attempts)]
     return min((one for one in found if one is not None), key=lambda one: one[1], default=None)
 
 

@@ -11,7 +11,7 @@ from importlib import import_module
 from skb.errors import NotFoundError
 from skb.questions.question import Question
 
-NAMES = ("placement", "route", "buffers", "query")
+NAMES = ("placement", "route", "buffers", "schedule", "query", "offers")
 
 
 def question(name: str) -> Question:

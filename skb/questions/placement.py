@@ -1,11 +1,12 @@
 """Placement: where tasks and their memory go, so that their messages travel the shortest.
 
 Rules decide what is admissible and what it costs (`rules/placement`); clingo proves; beyond its
-frontier a local search gives the placement and clingo the bound. The price of a task is counted
-from its first PU, which the answer lists first: messages, wishes to be near, and memory accesses
-(one per second) where the task asks for memory (`memory_mib` or `memory_kind`); the others get the
-nearest usable node without a price. A task of several PUs also sends one message per second to
-each further PU of its own: the term `spread`, a tie-breaker that keeps its PUs close.
+frontier a local search gives the placement, and clingo or the eigenvalues of the traffic the bound.
+The price of a task is counted from its first PU, which the answer lists first: messages, wishes to
+be near, and memory accesses (one per second) where the task asks for memory (`memory_mib` or
+`memory_kind`); the others get the nearest usable node without a price. A task of several PUs also
+sends one message per second to each further PU of its own: the term `spread`, a tie-breaker that
+keeps its PUs close.
 """
 
 from __future__ import annotations
@@ -16,13 +17,16 @@ from dataclasses import replace
 from skb.checkers.placement import check as check_answer
 from skb.decision import Decision, Limits, Objective, Reason, Status
 from skb.engines.asp import Atom, Outcome, engine_name, rules_digest
+from skb.engines.placement_classes import annealed
 from skb.engines.placement_proof import Child, Work, clashing, solved
-from skb.engines.placement_search import Board, Seats, search, terms
+from skb.engines.placement_search import ATTEMPTS, Board, Seats, search, terms
 from skb.errors import LimitError
 from skb.machine import Machine
 from skb.questions.placement_answer import board_of, decision_of, decoded, fits, settled
+from skb.questions.placement_bound import Bounds
 from skb.questions.placement_instance import Instance
 from skb.questions.placement_places import Partition, partition
+from skb.questions.placement_policies import Policies
 from skb.questions.placement_program import DECIDE, Encoder, Priced
 from skb.questions.placement_request import Request, check, expand, force, resolved
 from skb.questions.question import Question, Raw, read_request
@@ -35,12 +39,20 @@ LARGEST_EXACT = 6_000
 ATOMS_PER_LIMIT = 600
 # candidates that the local search may weigh, and more for each task
 WORK, WORK_PER_TASK = 60_000, 9_000
+# tasks above which ruin and recreate from nothing is hopeless where annealing found something
+MOST_RUINED = 64
+# steps of annealing for each second of the limit: a slow host makes about this many
+STEPS_PER_SECOND = 30_000
+# share of the time that is left which annealing may take, where its steps are slow
+ON_CLASSES = 0.7
 # volume above which clingo runs in a process that can be killed: about 0.3 s of grounding
 LARGEST_INSIDE, PER_PAIR = 3_000, 20
 # seconds that the program takes to write down, for each unit of volume
 SECONDS_TO_WRITE = 7e-6
 # seconds kept for writing the answer down, and for the way back from the other process
 RESERVE, RETURN = 0.1, 0.1
+# so many tasks need as long again to be written down
+TASKS_PER_RESERVE = 400
 EXPLAINING = ("--configuration=trendy",)
 
 EXAMPLE = """\
@@ -72,7 +84,15 @@ def decide(machine: Machine, raw: Raw, limits: Limits) -> Decision:
     tasks = expand(machine, request)
     check(machine, request, tasks)
     instance = Instance(machine, request, tasks)
-    found = _decided(instance, limits, started + limits.seconds)
+    board = board_of(instance)
+    share = limits.seconds / 2 if request.compare else limits.seconds - RESERVE
+    policies = Policies(instance, board, started + share)
+    if request.compare:
+        policies.weigh()
+    found = _decided(instance, board, policies, limits, started + limits.seconds)
+    if request.compare and found.objective.value is not None:
+        rows = policies.rows(found.objective.value)
+        found = replace(found, alternatives=(*rows, *found.alternatives))
     provenance = {
         "facts": machine.digest,
         "engine": f"{engine_name()} + local search",
@@ -84,16 +104,31 @@ def decide(machine: Machine, raw: Raw, limits: Limits) -> Decision:
     return found.stamped(seconds=round(time.monotonic() - started, 6))
 
 
-def _decided(instance: Instance, limits: Limits, deadline: float) -> Decision:
+def _decided(
+    instance: Instance, board: Board, policies: Policies, limits: Limits, deadline: float
+) -> Decision:
+    with Bounds(instance, board, _end(instance, deadline)) as bounds:
+        return _weighed(instance, board, policies, limits, deadline, bounds)
+
+
+def _weighed(
+    instance: Instance,
+    board: Board,
+    policies: Policies,
+    limits: Limits,
+    deadline: float,
+    bounds: Bounds,
+) -> Decision:
     cut = _cut(instance)
-    board = board_of(instance)
-    end = deadline - RESERVE
+    end = _end(instance, deadline)
     if _volume(instance, cut) * SECONDS_TO_WRITE > (end - time.monotonic()) / 3:
-        seats = _searched(instance, board, limits, None, end)
-        return _unproven(instance, board, seats, limits, deadline)
+        bounds.start()
+        seats = policies.improve(_searched(instance, board, limits, None, end), 0)
+        return _unproven(instance, board, seats, limits, deadline, bounds.result())
     priced = Encoder(instance, cut).decide()
     job = Work(priced.program, _spendable(priced, limits), end - RETURN)
     if _volume(instance, cut) > LARGEST_INSIDE:
+        bounds.start()
         with Child(job) as child:
             seats = _searched(instance, board, limits, None, end)
             outcome = child.result(end)
@@ -109,11 +144,20 @@ def _decided(instance: Instance, limits: Limits, deadline: float) -> Decision:
             if seats is None or _price(board, proven) < _price(board, seats):
                 seats = proven
     if seats is None or _price(board, seats) > bound:
-        seats = _searched(instance, board, limits, seats, end) or seats
+        bounds.start()
+        again = _volume(instance, cut) > LARGEST_INSIDE
+        seats = _searched(instance, board, limits, seats, end, again) or seats
+        bound = max(bound, bounds.result())
+    seats = policies.improve(seats, bound)
     if outcome is None or (seats is None and time.monotonic() >= end):
         return _unproven(instance, board, seats, limits, deadline, bound)
     found = decision_of(instance, board, seats, bound, deadline)
     return found.stamped(rules=priced.program.digest)
+
+
+def _end(instance: Instance, deadline: float) -> float:
+    """Return when the engines must be done, so that the answer is written down in time."""
+    return deadline - RESERVE * (1 + len(instance.tasks) / TASKS_PER_RESERVE)
 
 
 def _unproven(
@@ -137,10 +181,26 @@ def _unproven(
 
 
 def _searched(
-    instance: Instance, board: Board, limits: Limits, start: Seats | None, deadline: float
+    instance: Instance,
+    board: Board,
+    limits: Limits,
+    start: Seats | None,
+    deadline: float,
+    again: bool = False,
 ) -> Seats | None:
-    work = WORK + WORK_PER_TASK * len(instance.tasks)
-    found = search(board, limits.seed, work, start, deadline)
+    """Return the better of `start` and what is found; annealing would find the same again."""
+    many = len(instance.tasks) > MOST_RUINED
+    # a part of the time is for the steps on PUs, from which the annealing on classes abstracts
+    now = time.monotonic()
+    fuse = now + (deadline - now) * ON_CLASSES
+    steps = round(limits.seconds * STEPS_PER_SECOND)
+    placed = None if again else annealed(board, limits.seed, steps, fuse)
+    if placed and (start is None or _price(board, placed) < _price(board, start)):
+        start = placed
+    polished = many and placed is not None
+    work = WORK + (0 if polished else WORK_PER_TASK * len(instance.tasks))
+    attempts = 0 if many and start is not None else ATTEMPTS
+    found = search(board, limits.seed, work, start, deadline, attempts)
     return found[0] if found else None
 
 

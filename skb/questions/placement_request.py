@@ -88,7 +88,7 @@ class Forced(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Request(Struct, forbid_unknown_fields=True, frozen=True):
-    """Tasks, their traffic, and what limits them."""
+    """Tasks, their traffic, and what limits them; `compare` asks for the known policies' prices."""
 
     task: list[Task]
     traffic: list[Traffic] = []
@@ -97,6 +97,7 @@ class Request(Struct, forbid_unknown_fields=True, frozen=True):
     current: Current | None = None
     allowed: list[int] | None = None
     forced: list[Forced] = []
+    compare: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -243,6 +243,7 @@ def test_openapi_lists_the_paths_of_the_contract(client: httpx.Client) -> None:
         "/v1/decisions",
         "/v1/decisions/{wanted}",
         "/v1/decisions/{wanted}/why",
+        "/v1/decisions/{wanted}/bindings/{target}",
         "/v1/decisions/{wanted}.svg",
         "/v1/questions",
         "/v1/relations",

@@ -1,0 +1,50 @@
+"""The command that applies a decision: bind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skb.cli.output import Database, Json, number, print_json, save, say
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command("bind")(bind)
+
+
+def bind(
+    decision: Annotated[str, typer.Argument(help="A placement's id or the beginning of it.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            help="taskset, numactl, systemd, cpuset, rankfile, slurm, kubelet, libvirt or env."
+        ),
+    ],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="File; default stdout.")
+    ] = None,
+    json: Json = False,
+    db: Database = None,
+) -> None:
+    """Write a placement as commands or files of another program, to apply it and take it back.
+
+    Example: skb bind 3f2a --to taskset
+    """
+    from skb.bindings import bind as write
+    from skb.knowledge import KnowledgeBase
+
+    knowledge = KnowledgeBase.open(db)
+    found = knowledge.decision(decision)
+    made = write(knowledge.machine_of_decision(found), found, to)
+    if output is not None:
+        save(made.text, output)
+        say(f"{output}: {number(len(made.text))} characters")
+        for line in (made.does, f"needs: {made.needs}", *(f"note: {note}" for note in made.notes)):
+            say(line)
+    if json:
+        print_json(made.to_json())
+    elif output is None:
+        print(made.text, end="")
