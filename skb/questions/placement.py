@@ -126,6 +126,10 @@ def _weighed(
         seats = policies.improve(_searched(instance, board, limits, None, end), 0)
         return _unproven(instance, board, seats, limits, deadline, bounds.result())
     priced = Encoder(instance, cut).decide()
+    if free := _free(board, policies, priced):
+        return decision_of(instance, board, free, priced.offset, deadline).stamped(
+            rules=priced.program.digest
+        )
     job = Work(priced.program, _spendable(priced, limits), end - RETURN)
     if _volume(instance, cut) > LARGEST_INSIDE:
         bounds.start()
@@ -153,6 +157,15 @@ def _weighed(
         return _unproven(instance, board, seats, limits, deadline, bound)
     found = decision_of(instance, board, seats, bound, deadline)
     return found.stamped(rules=priced.program.digest)
+
+
+def _free(board: Board, policies: Policies, priced: Priced) -> Seats | None:
+    """Return a policy's placement that costs no more than what none can save: it needs no search.
+
+    Many tasks without traffic are such a case, of which clingo would compare all permutations.
+    """
+    seats = policies.improve(None, priced.offset)
+    return seats if seats is not None and _price(board, seats) <= priced.offset else None
 
 
 def _end(instance: Instance, deadline: float) -> float:

@@ -15,6 +15,7 @@ from skb.errors import RequestError
 from skb.machine import Machine
 from skb.questions.placement import decide
 from skb.relations import Fact
+from tests.machines import bundled
 from tests.questions.placement_machines import machine
 
 PLAIN = machine(2, 2, 1)
@@ -274,3 +275,19 @@ def test_checker_of_placement_compares_amounts_without_rounding() -> None:
     right = ask(small, task=[{**task, "memory_mib": 333.3} for task in THREE])
     wrong = {"task": [{**task, "memory_mib": 333.3334} for task in THREE]}
     assert any("MiB, more than" in text for text in check(small, replace(right, request=wrong)))
+
+
+def test_placement_of_tasks_that_never_talk_needs_no_search(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Many equal tasks without traffic cost nothing wherever they go: proven without a solver."""
+
+    def never(*_given: object) -> None:
+        raise AssertionError("the solver was called")
+
+    monkeypatch.setattr("skb.questions.placement.solved", never)
+    raw = {"task": [{"name": f"t{n}"} for n in range(12)]}
+    board = bundled("tyan-s4985")
+    found = decide(board, raw, Limits(seconds=10))
+    assert (found.status, found.objective.value, found.bound) == (Status.OPTIMAL, 0.0, 0.0)
+    assert check(board, found) == []
