@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from msgspec.structs import replace
 
@@ -25,16 +25,12 @@ from skb.errors import ContradictionError
 from skb.factset import FactSet
 from skb.machine import Machine, object_order
 from skb.relations import KINDS, Fact
+from skb.wording import counted, listed
 
 _RANK = {kind: rank for rank, kind in enumerate(KINDS)}
 NAMED = 5
 _BUS = re.compile(r"pci:([0-9a-f]{1,8}):([0-9a-f]{1,2}):[0-9a-f]{1,2}\.[0-9a-f]", re.I)
 LEAVES = {"processor": {"pu"}, "memory": {"numa"}, "io": {"pci", "device"}}
-
-
-def counted(number: int, noun: str) -> str:
-    """Write a number of things: 1 PU, 2 PUs."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def side_of(name: str) -> str:
@@ -353,8 +349,8 @@ class Laying:
             if new:
                 under = sorted({self.tree.parent[name] for name in new}, key=object_order)
                 self._notes.append(
-                    f"{counted(len(new), noun)} that the others do not know: {_listed(new)}, "
-                    f"under {_listed(under)}"
+                    f"{counted(len(new), noun)} that the others do not know: {listed(new, NAMED)}, "
+                    f"under {listed(under, NAMED)}"
                 )
 
 
@@ -377,8 +373,3 @@ def _one_of_each_source(facts: list[Fact]) -> list[Fact]:
         if fact.source not in kept or goes_before(fact, kept[fact.source]):
             kept[fact.source] = fact
     return list(kept.values())
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:NAMED])
-    return f"{shown} and {len(names) - NAMED} more" if len(names) > NAMED else shown

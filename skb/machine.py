@@ -391,11 +391,11 @@ class Machine(FactSet):
 
 
 def natural_order(name: str) -> tuple[tuple[int, int, str], ...]:
-    """Sort key that puts `gpu10` behind `gpu9`."""
+    """Return a sort key that puts `gpu10` behind `gpu9`."""
     import re
 
     return tuple(
-        (0, int(part), "") if part.isdigit() else (1, 0, part)
+        (0, int(part), "") if part.isdecimal() and len(part) < 20 else (1, 0, part)
         for part in re.findall(r"\d+|\D+", name)
     )
 

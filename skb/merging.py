@@ -17,11 +17,12 @@ from pathlib import PurePath
 from msgspec.structs import replace
 
 from skb.errors import DescriptionError, FactError
-from skb.grafting import Laying, counted, goes_before
+from skb.grafting import Laying, goes_before
 from skb.identity import matched
 from skb.machine import CPU_KINDS, ROOT, Machine, kind_of
 from skb.relations import Fact, Value, relations, validate
 from skb.sources.description import Description
+from skb.wording import counted
 
 # what `info` says about the file and the program that wrote it, not about the machine
 _OF_THE_FILE = frozenset({"hwlocVersion", "ProcessName", "Backend", "SyntheticDescription"})

@@ -16,6 +16,19 @@ from skb.sources import read, read_path
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+# links of three packages in a row, for `grown(tree, extra=CHAIN)`
+CHAIN = """
+[[link]]
+from = "package:0"
+to = "package:1"
+kind = "x"
+[[link]]
+from = "package:1"
+to = "package:2"
+kind = "x"
+"""
+
+
 @cache
 def bundled(name: str) -> Machine:
     """Return a bundled machine."""

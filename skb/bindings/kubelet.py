@@ -12,7 +12,7 @@ from skb.bindings.environment import gpu_vendor
 from skb.bindings.placement import Placement, Seat, Written
 from skb.bindings.writing import comment, distinct, heading, label, place
 from skb.errors import RequestError
-from skb.spans import spans
+from skb.wording import spans
 
 DOES = "Leaves exactly the placement's PUs to pods, and asks for pods of the tasks' sizes."
 NEEDS = "administration of the node: drain it, change its kubelet's configuration, restart it."

@@ -11,7 +11,7 @@ from typing import Any
 
 from skb.errors import CheckError, RequestError
 from skb.machine import Machine, kind_of
-from skb.spans import spans
+from skb.wording import spans
 
 # no program takes these in an argument
 _IMPOSSIBLE = re.compile("[\x00\ud800-\udfff]")

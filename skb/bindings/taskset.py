@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from skb.bindings.placement import Placement, Written
 from skb.bindings.writing import comment, heading, place
-from skb.spans import spans
+from skb.wording import spans
 
 DOES = "Starts each task's COMMAND on its PUs, or moves the running process PID there."
 NEEDS = "nothing for your own processes; CAP_SYS_NICE for those of others."

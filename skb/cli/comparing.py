@@ -8,6 +8,7 @@ import typer
 
 from skb.cli.output import Database, Json, MachineName, StoredName, print_json, table
 from skb.errors import FactError, NotFoundError
+from skb.wording import listed, spans
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -69,7 +70,7 @@ def _print_difference(a: Machine, b: Machine, found: Difference) -> None:
         table(["parts", "first", "second"], rows)
     for word, parts in (("first", found.parts_only_a), ("second", found.parts_only_b)):
         if parts:
-            print(f"only in the {word}: {_listed(parts)}")
+            print(f"only in the {word}: {listed(parts, SHOWN)}")
     if found.moved:
         _cut_table(["part", "in the first in", "in the second in"],
                    [[m.id, m.was, m.now] for m in found.moved])  # fmt: skip
@@ -107,11 +108,6 @@ def _cut_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None
 
 def _called(machine: Machine) -> str:
     return f"{machine.name}@{machine.revision}" if machine.revision else machine.name
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"{', '.join(names[:SHOWN])}{more}"
 
 
 def _said(fact: Fact) -> str:
@@ -199,7 +195,6 @@ def rows_of(rows: Iterable[Unreachable]) -> list[dict[str, Any]]:
 
 def print_unreachable(rows: Sequence[Unreachable], words: str) -> None:
     """Print the parts that cannot be reached, by their causes, kinds counted."""
-    from skb.spans import spans
 
     grouped: dict[str, dict[str, list[str]]] = {}
     for row in rows:
@@ -214,6 +209,6 @@ def print_unreachable(rows: Sequence[Unreachable], words: str) -> None:
         said = []
         for kind, indexes in kinds.items():
             numbers = all(index.isascii() and index.isdigit() for index in indexes)
-            shown = spans(map(int, indexes)) if numbers else _listed(indexes)
+            shown = spans(map(int, indexes)) if numbers else listed(indexes, SHOWN)
             said.append(f"{kind}:{shown}" if numbers else f"{kind} {shown}")
         print(f"  {reason}: {', '.join(said)}")

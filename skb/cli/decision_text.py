@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from skb.cli.output import number, table
 from skb.errors import RequestError
-from skb.spans import spans
+from skb.wording import spans
 
 if TYPE_CHECKING:
     from skb.machine import Machine

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from skb.cli.output import Database, Json, number, print_json, say, table
-from skb.spans import spans
+from skb.wording import spans
 
 if TYPE_CHECKING:
     from skb.inference import Level, Structure

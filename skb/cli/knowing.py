@@ -12,14 +12,13 @@ from skb.cli.output import (
     Json,
     MachineName,
     StoredName,
-    natural,
     print_json,
     say,
     size,
     table,
 )
 from skb.errors import FactError, SkbError
-from skb.spans import spans
+from skb.wording import spans
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -160,7 +159,10 @@ def facts(
     if not found:
         print(f"{machine.name} states no {predicate or 'fact'}")
         return
-    rows = [(fact, row_of(fact)) for fact in sorted(found, key=lambda fact: natural(fact.text))]
+    from skb.machine import natural_order
+
+    ordered = sorted(found, key=lambda fact: natural_order(fact.text))
+    rows = [(fact, row_of(fact)) for fact in ordered]
     table(
         ["fact", "unit", "source", "by"],
         [[fact.text, row["unit"], row["source"], row.get("by", "")] for fact, row in rows],

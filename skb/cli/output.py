@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
@@ -148,12 +147,6 @@ def number(value: float | None) -> str:
         return "-"
     text = f"{value:,.3f}".rstrip("0").rstrip(".")
     return text or "0"
-
-
-def natural(text: str) -> list[tuple[int, int | str]]:
-    """Return a key that sorts `core:2` before `core:10`."""
-    parts = re.split(r"(\d+)", text)
-    return [(0, int(part)) if part.isdecimal() and len(part) < 20 else (1, part) for part in parts]
 
 
 def size(count: int) -> str:

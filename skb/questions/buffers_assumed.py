@@ -9,6 +9,7 @@ from skb.decision import Assumption
 from skb.questions.buffers_instance import Instance
 from skb.questions.buffers_price import flips, lines_in_flight
 from skb.questions.buffers_search import own_nodes
+from skb.wording import listed
 
 _NAMED = 8
 
@@ -61,12 +62,7 @@ def _unlimited(instance: Instance) -> list[Assumption]:
         "memory": ("memory for rings at {} = unlimited", "nobody stated its size or a capacity"),
     }
     return [
-        Assumption(texts[kind][0].format(_listed(names)), texts[kind][1])
+        Assumption(texts[kind][0].format(listed(names, _NAMED)), texts[kind][1])
         for kind, names in free.items()
         if names
     ]
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = len(names) - _NAMED
-    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

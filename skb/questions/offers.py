@@ -28,7 +28,7 @@ from skb.questions.offers_instance import Client, Instance, Spot, reasons_of
 from skb.questions.offers_request import OffersRequest
 from skb.questions.offers_request import force as forced_request
 from skb.questions.question import Question, Raw, read_request
-from skb.spans import spans
+from skb.wording import spans
 
 FILES = ("offers/input.lp", "offers/match.lp", "offers/check.lp")
 DECIDE = (*FILES, "offers/decide.lp")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
-from skb.spans import spans
+from skb.wording import spans
 
 # four times what a Linux kernel can be built for; a larger number is a fault, or wants our memory
 NUMBER_LIMIT = 1 << 15

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from skb.sources.pair_table import PairTable, count_of
-from skb.spans import spans
+from skb.sources.pair_table import PairTable
+from skb.wording import counted, spans
 
 Matrix = NDArray[np.float64]
 Vector = NDArray[np.float64]
@@ -182,6 +182,6 @@ def suspicious_notes(table: PairTable) -> tuple[str, ...]:
     named = list(seen.values())[:_NAMED]
     more = ", …" if len(seen) > len(named) else ""
     return (
-        f"{table.by}: {count_of(len(seen), 'pair')} of PUs far off what their peers measure: "
+        f"{table.by}: {counted(len(seen), 'pair')} of PUs far off what their peers measure: "
         f"{'; '.join(named)}{more}",
     )

@@ -20,8 +20,9 @@ from skb.sources import matrix_print
 from skb.sources.description import Description, TableOptions
 from skb.sources.latency_description import describe_latency
 from skb.sources.matrix_layout import Layout, arrange, is_square_table, looks_like_matrix
-from skb.sources.pair_table import PairTable, check_size, count_of
+from skb.sources.pair_table import PairTable, check_size
 from skb.sources.table_text import PU_LIMIT, UNMEASURED, Row, decode, is_number, peek, rows_of
+from skb.wording import counted
 
 FORMAT = "latency matrix"
 _LABEL = re.compile(r"\D*(\d{1,9})")
@@ -143,7 +144,7 @@ def _clear(values: NDArray[np.float64], rows: Sequence[Row], by: str) -> list[st
     named = [f"line {rows[i].line} column {j + 1}" for i, j in zeros[:_NAMED]]
     more = ", …" if len(zeros) > _NAMED else ""
     notes.append(
-        f"{by}: {count_of(len(zeros), 'cell')} of 0 off the diagonal left out as not measured "
+        f"{by}: {counted(len(zeros), 'cell')} of 0 off the diagonal left out as not measured "
         f"({', '.join(named)}{more})"
     )
     return notes

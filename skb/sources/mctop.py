@@ -24,8 +24,9 @@ from skb.sources.description import Description, TableOptions
 from skb.sources.mctop_facts import Collected, state_caches, state_memory, state_power, state_tree
 from skb.sources.mctop_structure import find_groups
 from skb.sources.mctop_text import PAIRS, MctopFile, cells, split
-from skb.sources.pair_table import PairTable, check_options, check_size, count_of
+from skb.sources.pair_table import PairTable, check_options, check_size
 from skb.sources.table_text import decode
+from skb.wording import counted
 
 FORMAT = "MCTOP"
 DEFAULT_CLOCK_MHZ = 1000.0
@@ -118,7 +119,7 @@ def _pairs(file: MctopFile, place: str, out: Collected) -> NDArray[np.float64]:
     out.notes += [*table.notes, *table.missing_note()]
     uneven = int((np.nan_to_num(matrix) != np.nan_to_num(matrix.T)).sum()) // 2
     if uneven:
-        out.notes.append(f"{count_of(uneven, 'pair')} whose directions differ; both are kept")
+        out.notes.append(f"{counted(uneven, 'pair')} whose directions differ; both are kept")
     return matrix
 
 

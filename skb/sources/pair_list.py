@@ -18,8 +18,9 @@ from skb.errors import DescriptionError
 from skb.sources.description import Description, TableOptions
 from skb.sources.latency_description import describe_latency
 from skb.sources.matrix_layout import is_square_table
-from skb.sources.pair_table import PairTable, check_size, count_of
+from skb.sources.pair_table import PairTable, check_size
 from skb.sources.table_text import PU_LIMIT, UNMEASURED, decode, is_measure, peek
+from skb.wording import counted
 
 FORMAT = "pair list"
 _SEPARATORS = str.maketrans(",;\t", "   ")
@@ -165,7 +166,7 @@ def _table(lines: _Lines, place: str) -> PairTable:
     notes = []
     by = place.rpartition("/")[2]
     if lines.skipped:
-        notes.append(f"{by}: {count_of(lines.skipped, 'line')} without two whole numbers skipped")
+        notes.append(f"{by}: {counted(lines.skipped, 'line')} without two whole numbers skipped")
     values, wide = cost[first], spread[first]
     samples = np.zeros(len(unique), dtype=np.int64)
     if (repeated := np.flatnonzero(count > 1)).size:
@@ -175,7 +176,7 @@ def _table(lines: _Lines, place: str) -> PairTable:
             rows = order[begin[at] : begin[at + 1]]
             values[at], samples[at] = np.median(cost[rows]), len(rows)
         notes.append(
-            f"{by}: {count_of(repeated.size, 'pair')} stated more than once: the median holds"
+            f"{by}: {counted(repeated.size, 'pair')} stated more than once: the median holds"
         )
     if lines.samples:
         notes.append(f"{by}: columns behind the spread (min, max, median) are not kept")

@@ -14,6 +14,7 @@ from skb.errors import DescriptionError, TooLargeError
 from skb.relations import Fact, Source, Value
 from skb.sources.description import TableOptions
 from skb.sources.table_text import PAIR_LIMIT, PU_LIMIT
+from skb.wording import counted
 
 ROOT = "machine:0"
 # beyond this the dense matrix that the checks look at costs more than it tells
@@ -63,7 +64,7 @@ class PairTable:
         first = int(np.flatnonzero(~keep)[0])
         pair = f"{self.pus[self.rows[first]]} to {self.pus[self.columns[first]]}"
         note = (
-            f"{self.by}: {count_of(int((~keep).sum()), 'pair')} of latency 0 left out as not "
+            f"{self.by}: {counted(int((~keep).sum()), 'pair')} of latency 0 left out as not "
             f"measured, the first is {pair}"
         )
         return replace(
@@ -164,8 +165,3 @@ def clock_facts(options: TableOptions) -> list[Fact]:
         return []
     args = ("machine:0", options.clock_mhz)
     return [Fact("clock_mhz", args, Source.ASSERTED.value, "--clock-mhz")]
-
-
-def count_of(count: int, word: str) -> str:
-    """Write `1 pair`, `2 pairs`."""
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"

@@ -8,7 +8,7 @@ from skb.errors import DescriptionError
 from skb.relations import Fact, Source
 from skb.sources.native_structure import Structure
 from skb.sources.pair_table import PairTable
-from skb.spans import spans
+from skb.wording import spans
 
 _INDEXES = re.compile(r"\bpu:(\d+)\(indexes=([\d,]+)\)\s*$", re.IGNORECASE)
 

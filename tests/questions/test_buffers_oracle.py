@@ -11,21 +11,14 @@ from skb.decision import Limits, Status
 from skb.engines.buffers_greedy import Assignment, greedy, lower_bound
 from skb.engines.choices import choices
 from skb.questions import question
-from tests.machines import bundled, grown
+from tests.machines import CHAIN, bundled, grown
 
 BUFFERS = question("buffers")
 RING = 65536
 SMALL = grown(
     "package:3 numa:1 core:2 pu:1",
-    extra="""
-[[link]]
-from = "package:0"
-to = "package:1"
-kind = "x"
-[[link]]
-from = "package:1"
-to = "package:2"
-kind = "x"
+    extra=CHAIN
+    + """
 [[device]]
 name = "nic"
 kind = "network"

@@ -14,20 +14,10 @@ from skb.decision import Decision, Limits, Status
 from skb.machine import Machine
 from skb.questions import question
 from skb.relations import Fact
-from tests.machines import grown
+from tests.machines import CHAIN, grown
 
 SCHEDULE = question("schedule")
-LINKS = """
-[[link]]
-from = "package:0"
-to = "package:1"
-kind = "x"
-[[link]]
-from = "package:1"
-to = "package:2"
-kind = "x"
-"""
-EVEN = grown("package:3 numa:1 core:2 pu:1", extra=LINKS)
+EVEN = grown("package:3 numa:1 core:2 pu:1", extra=CHAIN)
 # every pair has its own latency, so that every PU is a class of its own
 PAIRS = [
     Fact("latency", (f"pu:{a}", f"pu:{b}", 50 + 7 * ((3 * a + 5 * b) % 11) + 30 * abs(a - b)))
