@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from api.bodies import json_response
+from api.asks import read_limits
+from api.bodies import json_response, read_json
 from api.drawings import svg_response
 from api.service import service
-from api.worker import Snapshot, WhyTask
+from api.worker import RepairTask, Snapshot, WhyTask
 from skb.bindings import bind
 from skb.draw import decision_svg
 from skb.errors import RequestError
+
+if TYPE_CHECKING:
+    from skb.questions.placement_repaired import Repaired
 
 router = APIRouter(prefix="/v1/decisions", tags=["decisions"])
 
@@ -63,18 +67,75 @@ async def why(
     request: Request,
     wanted: str,
     alternative: Annotated[str, Query(alias="not", max_length=300)] = "",
+    reasons: Annotated[int, Query(ge=0, le=50)] = 0,
+    mends: Annotated[int, Query(ge=0, le=50)] = 0,
+    sensitivity: Annotated[int, Query(ge=0, le=200)] = 0,
 ) -> Response:
-    """Show reasons, price and assumptions; with `not=task=rx pu=5` price or refuse that instead."""
-    kept = service(request)
-    if not alternative:
+    """Show reasons, price and assumptions; with `not=task=rx pu=5` price or refuse that instead.
+
+    `reasons=3` gives so many minimal clashes of an impossible request, `mends=5` the smallest sets
+    of constraints to lift, `sensitivity=10` the numbers whose change flips a placement.
+    """
+    kept, alternative = service(request), alternative.strip()
+    asked = {"reasons": reasons, "mends": mends, "sensitivity": sensitivity}
+    topics = {key: count for key, count in asked.items() if count}
+    if not alternative and not topics:
         return json_response(await kept.call(kept.knowledge.why, wanted, None, False))
+    if alternative and topics:
+        raise RequestError("not is asked alone", place="query not", mend="ask twice")
     clause = read_clause(alternative)
     decision = await kept.call(kept.knowledge.decision, wanted)
     machine = await kept.call(kept.knowledge.machine_of_decision, decision, False)
     limit_s = float(decision["provenance"]["limit_s"])
-    forced = await kept.pool.run(WhyTask(Snapshot.of(machine), decision, clause), limit_s)
-    told = ("id", "question", "machine", "status", "objective", "bound", "gap")
-    return json_response({**{key: decision[key] for key in told}, "not": forced})
+    task = WhyTask(Snapshot.of(machine), decision, clause, topics)
+    told = ("id", "question", "machine", "revision", "status", "objective", "bound", "gap")
+    first = {key: decision[key] for key in told}
+    return json_response({**first, **await kept.pool.run(task, limit_s)})
+
+
+@router.post("/{wanted}/repair")
+async def repair(request: Request, wanted: str) -> Response:
+    """Mend a placement with the fewest moves: as facts are now, or as if the parts of `off` were.
+
+    The body has `off` and `busy` (lists of parts, may be absent), `limit_s` and `seed`. The parts
+    of `busy` are left to other work. The answer to the facts is kept as a decision, that to parts
+    supposed off is not.
+    """
+    kept = service(request)
+    body = await read_json(request)
+    limits = read_limits(body)
+    off, busy = read_parts(body)
+    decision = await kept.call(kept.knowledge.decision, wanted)
+    before = await kept.call(kept.knowledge.machine_of_decision, decision, False)
+    name = str(decision["provenance"].get("machine_ref") or decision["machine"])
+    now = None if off else Snapshot.of(await kept.machine(name))
+    task = RepairTask(Snapshot.of(before), now, decision, off, busy, limits)
+    found: Repaired = await kept.pool.run(task, limits.seconds)
+    if not off:
+        await kept.call(found.keep, kept.knowledge, name)
+    return json_response(found.to_json())
+
+
+def read_parts(body: dict[str, object]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the parts that a body supposes to be off, and those that it says are busy.
+
+    Raises `RequestError` for other keys.
+    """
+    found = [_listed(body.pop(key, [])) for key in ("off", "busy")]
+    if body or None in found:
+        raise RequestError(
+            "the body has other keys or values than it should",
+            place="body",
+            mend="keys are off and busy (lists of parts), limit_s and seed",
+        )
+    off, busy = found
+    return off or (), busy or ()
+
+
+def _listed(parts: object) -> tuple[str, ...] | None:
+    if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
+        return None
+    return tuple(parts)
 
 
 def read_clause(text: str) -> dict[str, str]:

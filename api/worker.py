@@ -14,12 +14,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from multiprocessing.connection import Connection
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from skb.decision import Decision, Limits
 from skb.errors import LimitError, SkbError
 from skb.machine import Machine
 from skb.relations import Fact
+
+if TYPE_CHECKING:
+    from skb.questions.placement_repaired import Repaired
 
 MEMORY_LIMIT_BYTES = 3 * 1024**3
 
@@ -75,16 +78,39 @@ class AskTask:
 
 @dataclass(frozen=True, slots=True)
 class WhyTask:
-    """Force an alternative of a decision."""
+    """Force an alternative of a decision, or explain it further by topics."""
 
     snapshot: Snapshot
     decision: Mapping[str, Any]
     clause: Mapping[str, str]
+    topics: Mapping[str, int]
 
     def run(self, report: Report) -> dict[str, Any]:
-        from skb.knowledge import explain_alternative
+        from skb.knowledge import explain_alternative, explain_more
 
-        return explain_alternative(self.snapshot.machine(), self.decision, self.clause)
+        machine = self.snapshot.machine()
+        if self.clause:
+            return {"not": explain_alternative(machine, self.decision, self.clause)}
+        return explain_more(machine, self.decision, self.topics)
+
+
+@dataclass(frozen=True, slots=True)
+class RepairTask:
+    """Mend a placement: as the facts are `now` or, without them, as if the parts were off."""
+
+    before: Snapshot
+    now: Snapshot | None
+    decision: Mapping[str, Any]
+    off: tuple[str, ...]
+    busy: tuple[str, ...]
+    limits: Limits
+
+    def run(self, report: Report) -> Repaired:
+        from skb.repairing import mended
+
+        now = None if self.now is None else self.now.machine()
+        before = self.before.machine()
+        return mended(before, self.decision, now, self.off, self.limits, self.busy)
 
 
 @dataclass(frozen=True, slots=True)

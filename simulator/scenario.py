@@ -26,7 +26,8 @@ class Scenario:
 
     `outstanding` operations are kept under way (closed load), unless `interval_ps` starts one
     every so often (open load). `conflict_per_mille`, `work_ps` and `timeout_ps` may be set only
-    for a protocol that has a use for them. The tree may span a part of the machine. `machine` and
+    for a protocol that has a use for them. A barrier may gather over a tree of its own, `up_tree`,
+    with the same root and members. The tree may span a part of the machine. `machine` and
     `route_name` are only repeated in the result. `event_limit` and `horizon_ps` bound the run.
     Raises `ScenarioError` where a number makes no sense.
     """
@@ -48,6 +49,7 @@ class Scenario:
     model: str = LOGP
     event_limit: int = 50_000_000
     horizon_ps: int | None = None
+    up_tree: Tree | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be simulated, naming the field."""
@@ -56,6 +58,11 @@ class Scenario:
         foreign = sorted(set(self.tree.members) - set(self.costs.members))
         if foreign:
             raise ScenarioError(f"the tree spans PUs without message costs: {foreign}")
+        up = self.up_tree
+        if up is not None and self.protocol != "barrier":
+            raise ScenarioError(f"{self.protocol} runs over one tree both ways, not over two")
+        if up is not None and (up.root, up.members) != (self.tree.root, self.tree.members):
+            raise ScenarioError("the tree up has another root or other members than the tree down")
         object.__setattr__(self, "faults", require_fault_plan(self.faults, self.tree.members))
         for name, least, most in (
             ("operations", 1, None),
@@ -92,7 +99,8 @@ def simulate(
     members = scenario.tree.members
     numbers = {pu: node for node, pu in enumerate(members)}
     reporter = timing.last_core(scenario.tree, scenario.costs, scenario.model)
-    nodes = seat(protocol, scenario.tree, reporter, scenario.work_ps, scenario.timeout_ps)
+    times = (scenario.work_ps, scenario.timeout_ps)
+    nodes = seat(protocol, scenario.tree, reporter, *times, up_tree=scenario.up_tree)
     engine = Engine(nodes, members, wires_of(scenario.costs, members, scenario.model))
     engine.keep_rows = scenario.trace
     engine.plan_faults(scenario.faults, numbers)
@@ -127,10 +135,15 @@ def seat(
     work_ps: int = 0,
     timeout_ps: int = 0,
     window: int = WINDOW,
+    up_tree: Tree | None = None,
 ) -> list[Protocol]:
-    """Make one node per member of a tree, ascending; the nodes know each other by position."""
+    """Make one node per member of a tree, ascending; the nodes know each other by position.
+
+    Answers go up over `up_tree` where that is given.
+    """
     numbers = {pu: node for node, pu in enumerate(tree.members)}
-    parents = tree.parents()
+    up = up_tree or tree
+    parents = up.parents()
     return [
         protocol(
             Place(
@@ -143,6 +156,7 @@ def seat(
                 items=window,
                 work_ps=work_ps,
                 timeout_ps=timeout_ps,
+                gathered=len(up.children[pu]),
             )
         )
         for pu in tree.members

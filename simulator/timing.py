@@ -69,19 +69,22 @@ def reduction(tree: Tree, costs: MessageCosts, model: str) -> int:
     return done[tree.root]
 
 
-def barrier(tree: Tree, costs: MessageCosts, model: str) -> int:
-    """Return when the last PU may leave: a reduction, then a broadcast."""
-    return reduction(tree, costs, model) + broadcast(tree, costs, model)
+def barrier(tree: Tree, costs: MessageCosts, model: str, up_tree: Tree | None = None) -> int:
+    """Return when the last PU may leave: a reduction, maybe over a tree of its own, a broadcast."""
+    return reduction(up_tree or tree, costs, model) + broadcast(tree, costs, model)
 
 
-def two_phase_commit(tree: Tree, costs: MessageCosts, model: str) -> int:
+def two_phase_commit(
+    tree: Tree, costs: MessageCosts, model: str, up_tree: Tree | None = None
+) -> int:
     """Return request of the last core + broadcast + reduction + broadcast.
 
+    The reduction may have a tree of its own, with the same root.
     The form lets each phase wait for the end of the one before. The simulated protocol lets a
     leaf vote as soon as it is prepared, so it is never later than this.
     """
     request = _report(costs, last_core(tree, costs, model), tree.root)
-    both_ways = reduction(tree, costs, model) + broadcast(tree, costs, model)
+    both_ways = reduction(up_tree or tree, costs, model) + broadcast(tree, costs, model)
     return request + broadcast(tree, costs, model) + both_ways
 
 

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from skb.decision import Assumption
+from skb.errors import RequestError
 from skb.machine import ROOT, Machine
+from skb.messages import LINE, ROLES, MessagePairs, class_finder, pair_of, pairs_by_class
 from skb.resources import defaults_file
 
-ROLES = ("send", "receive", "propagation", "gap")
 _INNER = ("core", "l1", "l2", "l3", "l4", "numa", "die", "package")
 
 
@@ -32,20 +32,6 @@ def defaults() -> Mapping[str, Any]:
         return tomllib.load(file)
 
 
-@dataclass(frozen=True, slots=True)
-class MessagePairs:
-    """Message costs by ordered pair of PUs, in picoseconds.
-
-    `gap` is the time that a further send in a burst adds.
-    """
-
-    members: tuple[int, ...]
-    send: Mapping[tuple[int, int], int]
-    receive: Mapping[tuple[int, int], int]
-    propagation: Mapping[tuple[int, int], int]
-    gap: Mapping[tuple[int, int], int]
-
-
 class Costs:
     """Latencies of one machine; `assumed` grows with every number that nobody stated."""
 
@@ -55,6 +41,10 @@ class Costs:
         self._classes: dict[tuple[object, ...], int] = {}
         self._has_pairs = bool(machine.facts_of("latency"))
         self._message_pairs = bool(machine.facts_of("message_cost"))
+        self._has_messages = any(
+            machine.facts_of(name)
+            for name in ("message_cost", "message_cost_within", "message_cost_hops")
+        )
         self._slit = {
             (str(f.args[0]), str(f.args[1])): float(str(f.args[2]))
             for f in machine.facts_of("numa_distance")
@@ -232,11 +222,15 @@ class Costs:
         return min(remote, default=float(defaults()["slit"]["local_distance"]))
 
     # ------------------------------------------------------------ messages
-    def _stated_message(self, first: int, second: int) -> dict[str, int] | None:
+    def _stated_message(
+        self, first: int, second: int, transport: str = LINE
+    ) -> dict[str, int] | None:
         """Return the stated costs of a message by role, None without send and receive."""
+        if not self._has_messages:
+            return None
         found: dict[str, int] = {}
         for role in ROLES:
-            value = self._message_role(first, second, role)
+            value = self._message_role(first, second, transport, role)
             if value is not None:
                 found[role] = to_ps(value)
         if "send" not in found or "receive" not in found:
@@ -244,10 +238,10 @@ class Costs:
         found.setdefault("propagation", 0)
         return found
 
-    def _message_role(self, first: int, second: int, role: str) -> float | None:
+    def _message_role(self, first: int, second: int, transport: str, role: str) -> float | None:
         machine = self.machine
         if self._message_pairs:
-            pair = (f"pu:{first}", f"pu:{second}", "cache_line", role)
+            pair = (f"pu:{first}", f"pu:{second}", transport, role)
             value = machine.number("message_cost", *pair)
             if value is not None:
                 return value
@@ -255,42 +249,40 @@ class Costs:
         if key[0] == "across":
             if key[1] is not None:
                 hops = int(str(key[1]))
-                return self._by_hops("message_cost_hops", hops, "cache_line", role)
-            return machine.number("message_cost_within", "machine", "cache_line", role)
+                return self._by_hops("message_cost_hops", hops, transport, role)
+            return machine.number("message_cost_within", "machine", transport, role)
         for level in key[1]:  # type: ignore[attr-defined]
-            value = machine.number("message_cost_within", level, "cache_line", role)
+            value = machine.number("message_cost_within", level, transport, role)
             if value is not None:
                 return value
         return None
 
-    def message_pairs(self, members: Sequence[int]) -> MessagePairs:
+    def message_pairs(self, members: Sequence[int], transport: str = LINE) -> MessagePairs:
         """Return send, receive, propagation and gap for all ordered pairs of the members.
 
-        Where a machine states no message costs, send and receive are shares of the latency; where
-        it states no gap, the gap is derived from the receive cost; both are listed in `assumed`.
+        Where a machine states no costs of messages by cache line, send and receive are shares of
+        the latency; where it states no gap, the gap is derived from the receive cost; both are
+        listed in `assumed`. Raises `RequestError` where it states no costs of another transport.
         """
-        tables: dict[str, dict[tuple[int, int], int]] = {role: {} for role in ROLES}
-        by_class: dict[tuple[object, ...], dict[str, int]] = {}
-        for u in members:
-            for v in members:
-                if u == v:
-                    continue
-                key = (u, v) if self._message_pairs or self._has_pairs else self.pair_class(u, v)
-                if key not in by_class:
-                    by_class[key] = self._message(u, v)
-                parts = by_class[key]
-                for role in ROLES:
-                    tables[role][u, v] = parts[role]
-        return MessagePairs(
-            tuple(members),
-            send=tables["send"],
-            receive=tables["receive"],
-            propagation=tables["propagation"],
-            gap=tables["gap"],
-        )
+        alike = self._message_pairs or self._has_pairs
+        class_of = pair_of if alike else class_finder(self.machine, self.pair_class)
+        return pairs_by_class(members, class_of, lambda u, v: self._message(u, v, transport))
 
-    def _message(self, first: int, second: int) -> dict[str, int]:
-        parts = self._stated_message(first, second)
+    def _message(self, first: int, second: int, transport: str) -> dict[str, int]:
+        parts = self._stated_message(first, second, transport)
+        if parts is None and transport != LINE:
+            raise RequestError(
+                f"{self.machine.name} states no {transport} message costs from pu:{first} to"
+                f" pu:{second}",
+                mend=f"state message_cost_within or _hops for {transport}, send and receive, or"
+                " leave the transport out",
+            )
+        if parts is not None and "gap" not in parts and transport != LINE:
+            self._assume(
+                f"message gap of {transport} = the send cost",
+                "no gap was measured, and that bursts overlap is known of cache lines only",
+            )
+            parts = {**parts, "gap": parts["send"]}
         if parts is None:
             latency = self.latency_ps(first, second)
             share = defaults()["message_share_of_latency"]

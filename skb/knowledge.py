@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from skb.errors import CheckError, NameTakenError, NotFoundError, RequestError
 from skb.machine import Machine
 from skb.relations import Fact
+from skb.repairing import repair
 from skb.resources import bundled_machines
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def decide(
     spent = limits or Limits()
     begin = time.perf_counter()
     decision = asked.decide(machine, raw, spent)
-    decision = replace(decision, request=dict(raw)).stamped(
+    # a question may have written out what its request says in short
+    decision = replace(decision, request=decision.request or dict(raw)).stamped(
         facts=machine.digest,
         seed=spent.seed,
         limit_s=spent.seconds,
@@ -60,34 +62,59 @@ def decide(
 
 
 def explain_alternative(
-    machine: Machine, decision: Mapping[str, Any], clause: Mapping[str, str]
+    machine: Machine,
+    decision: Mapping[str, Any],
+    clause: Mapping[str, str],
+    limits: Limits | None = None,
 ) -> dict[str, Any]:
     """Return what forcing an alternative costs, or which constraints forbid it.
 
-    `clause` is what a user types behind `--not`: `{"task": "rx", "pu": "5"}`. The price is exact
-    where both answers are proven optimal, else it is marked as an estimate.
+    `clause` is what a user types behind `--not`: `{"task": "rx", "pu": "5"}`; the limits are those
+    of the decision where none are given. See `skb.questions.whynot.alternative` for what is told.
     """
-    from skb.decision import Limits
     from skb.questions import question as find
+    from skb.questions.whynot import alternative
 
     asked = find(decision["question"])
     if asked.force is None:
         raise RequestError(f"{asked.name} has no alternatives to force")
-    raw = asked.force(machine, decision["request"], clause)
+    return alternative(asked, machine, decision, clause, limits or limits_of(decision), decide)
+
+
+def limits_of(decision: Mapping[str, Any]) -> Limits:
+    """Return the limits under which a decision was made."""
+    from skb.decision import Limits
+
     provenance = decision["provenance"]
-    limits = Limits(seconds=provenance["limit_s"], seed=provenance["seed"])
-    other = decide(asked.name, machine, raw, limits)
-    value, base = other.objective.value, decision["objective"]["value"]
-    exact = other.status == "optimal" and decision["status"] == "optimal"
-    return {
-        "forced": dict(clause),
-        "status": other.status.value,
-        "exact": exact,
-        "objective": {"name": other.objective.name, "value": value, "unit": other.objective.unit},
-        "difference": None if value is None or base is None else value - base,
-        "reasons": other.to_json()["reasons"],
-        "answer": other.answer,
-    }
+    conflicts = provenance.get("conflicts", Limits().conflicts)
+    return Limits(provenance["limit_s"], provenance["seed"], conflicts)
+
+
+def explain_more(
+    machine: Machine,
+    decision: Mapping[str, Any],
+    topics: Mapping[str, int],
+    limits: Limits | None = None,
+) -> dict[str, Any]:
+    """Return further explanations of a decision by topic: `reasons` (so many minimal clashes),
+    `mends` (what to lift), `sensitivity` (which change of a fact flips the choice).
+
+    Raises `RequestError` where the question has no such explanation, or the decision gives no
+    rise to it.
+    """
+    from skb.questions import explanations
+
+    known = explanations(decision["question"])
+    spent = limits or limits_of(decision)
+    deadline = time.monotonic() + spent.seconds
+    told = {}
+    for place, (topic, count) in enumerate(topics.items()):
+        if topic not in known:
+            mend = f"it has: {', '.join(known)}" if known else "only placement has it"
+            raise RequestError(f"{decision['question']} has no {topic}", mend=mend)
+        left = max(0.0, deadline - time.monotonic()) / (len(topics) - place)
+        told[topic] = known[topic](machine, decision, count, replace(spent, seconds=left))
+    return told
 
 
 def simulate(
@@ -354,7 +381,9 @@ class KnowledgeBase:
     def machine_of_decision(self, decision: Mapping[str, Any], paths: bool = True) -> Machine:
         """Return the snapshot that a decision read; raises `NotFoundError` where it has changed."""
         ref = decision["provenance"].get("machine_ref") or decision["machine"]
-        machine = self.machine(ref, decision["revision"] or None, paths=paths)
+        # revision 0 is what is bundled, also where the machine is stored by now
+        unstored = 0 if ref in bundled_machines() else None
+        machine = self.machine(ref, decision["revision"] or unstored, paths=paths)
         if machine.digest != decision["provenance"]["facts"]:
             raise NotFoundError(
                 f"{ref} no longer has the facts that decision {decision['id']} read",
@@ -362,17 +391,27 @@ class KnowledgeBase:
             )
         return machine
 
+    repair = repair
+
     def why(
-        self, wanted: str, clause: Mapping[str, str] | None = None, paths: bool = True
+        self,
+        wanted: str,
+        clause: Mapping[str, str] | None = None,
+        paths: bool = True,
+        topics: Mapping[str, int] | None = None,
+        limits: Limits | None = None,
     ) -> dict[str, Any]:
-        """Return the reasons, price and assumptions of a decision, or of a forced alternative."""
+        """Return the reasons, price and assumptions of a decision, or of a forced alternative;
+        with `topics` further explanations (`explain_more`).
+        """
         decision = self.decision(wanted)
-        told = {
-            key: decision[key]
-            for key in ("id", "question", "machine", "revision", "status", *_PRICED)
-        }
+        keys = ("id", "question", "machine", "revision", "status", *_PRICED)
+        told = {key: decision[key] for key in keys}
         if clause:
             machine = self.machine_of_decision(decision, paths)
-            return {**told, "not": explain_alternative(machine, decision, clause)}
+            return {**told, "not": explain_alternative(machine, decision, clause, limits)}
+        if topics:
+            machine = self.machine_of_decision(decision, paths)
+            return {**told, **explain_more(machine, decision, topics, limits)}
         rest = ("costs", "reasons", "alternatives", "assumed", "warnings", "provenance")
         return {**told, **{key: decision[key] for key in rest}}

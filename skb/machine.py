@@ -41,6 +41,7 @@ COUNTED = (
     *("memcache", "pci", "bridge", "device", "misc"),
 )
 _RANK = {kind: rank for rank, kind in enumerate(KINDS)}
+_DEVICE_WORDS = {"nic": "network", "accelerator": "coprocessor"}
 _LEVELS = {"l1d": "l1", "l1i": "l1", "l3i": "l3", "l2i": "l2", "l5": "l4"}
 
 
@@ -115,7 +116,8 @@ class Machine(FactSet):
             return name
         kind = kind_of(name)
         have = [other for other in self.objects if kind_of(other) == kind]
-        mend = f"it has {_span(have)}" if have else f"it has no {kind}"
+        kinds = ", ".join(dict.fromkeys(map(kind_of, self.objects)))
+        mend = f"it has {_span(have)}" if have else f"its kinds of parts are: {kinds}"
         raise NotFoundError(f"{self.name} has no {name}", mend=mend)
 
     def parent(self, name: str) -> str | None:
@@ -349,7 +351,11 @@ class Machine(FactSet):
         return tuple(rows)
 
     def of_device_kind(self, kind: str) -> tuple[str, ...]:
-        """Return one device of a kind for each PCI function, in the order of the names."""
+        """Return one device of a kind for each PCI function, in the order of the names.
+
+        `nic` and `accelerator` are other words for `network` and `coprocessor`.
+        """
+        kind = _DEVICE_WORDS.get(kind, kind)
         found: dict[str, str] = {}
         for fact in self.facts_of("device_kind"):
             if fact.args[1] == kind:

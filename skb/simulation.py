@@ -13,9 +13,13 @@ from skb.costs import Costs, to_ps
 from skb.decision import Limits
 from skb.errors import RequestError
 from skb.machine import Machine
+from skb.messages import LINE
 
 if TYPE_CHECKING:
     from simulator import MessageCosts, Result, Tree
+
+    # over which messages go down, and over which answers come up where that is another one
+    Trees = tuple[Tree, Tree | None]
 
 DECIDED = "decided"
 # what a route is decided for; the others take the broadcast's tree
@@ -99,10 +103,11 @@ def simulate(
     options = require(raw)
     costs = Costs(machine)
     try:
-        tree, table, predicted, model = _route(machine, costs, options, decide, decision)
+        trees, table, predicted, model = _route(machine, costs, options, decide, decision)
         scenario = Scenario(
             costs=table,
-            tree=tree,
+            tree=trees[0],
+            up_tree=trees[1],
             route_name=options.route,
             protocol=options.protocol,
             operations=options.operations,
@@ -124,9 +129,9 @@ def simulate(
     seconds = time.perf_counter() - begin
     result = replace(result, events_per_s=result.events / seconds if seconds > 0 else None)
     if keep is not None:
-        keep(result, domains(machine, tree.members))
+        keep(result, domains(machine, trees[0].members))
     found: dict[str, Any] = result.to_json()
-    found["root"] = tree.root
+    found["root"] = trees[0].root
     found["ended"] = result.ended
     found["predicted"] = predicted
     found["assumed"] = msgspec.to_builtins(costs.assumed)
@@ -141,11 +146,11 @@ def domains(machine: Machine, members: tuple[int, ...]) -> tuple[tuple[int, ...]
     return tuple(tuple(rows[node]) for node in sorted(rows))
 
 
-def message_costs(costs: Costs, members: tuple[int, ...]) -> MessageCosts:
+def message_costs(costs: Costs, members: tuple[int, ...], transport: str = LINE) -> MessageCosts:
     """Return the simulator's cost table for some PUs."""
     from simulator import MessageCosts
 
-    pairs = costs.message_pairs(members)
+    pairs = costs.message_pairs(members, transport)
     return MessageCosts(members, pairs.send, pairs.receive, pairs.propagation, pairs.gap)
 
 
@@ -155,8 +160,8 @@ def _route(
     options: Options,
     decide: Decide,
     decision: Mapping[str, Any] | None,
-) -> tuple[Tree, MessageCosts, dict[str, Any] | None, str]:
-    """Return the tree, the costs of its members, what the decision promised, and the model."""
+) -> tuple[Trees, MessageCosts, dict[str, Any] | None, str]:
+    """Return the trees, the costs of their members, what the decision promised, and the model."""
     from simulator import Tree, build_tree
 
     if options.route == DECIDED:
@@ -176,20 +181,25 @@ def _route(
             text = "; ".join(reason["text"] for reason in decision["reasons"])
             raise RequestError(f"there is no route to simulate: {text}", place="simulation")
         answer = decision["answer"]
-        tree = Tree(answer["root"], {s["from"]: tuple(s["to"]) for s in answer["sends"]})
+        rows = [answer[key] for key in ("sends", "reduction_sends") if key in answer]
+        tree, *up = (
+            Tree(answer["root"], {s["from"]: tuple(s["to"]) for s in sends}) for sends in rows
+        )
         promised = {
             "operation": answer.get("operation", "broadcast"),
-            "value": decision["objective"]["value"],
+            "value": answer["completion_ps"] / 1000,
             "unit": "ns",
             "decision": decision["id"],
         }
         model = options.model or answer["model"]
-        return tree, message_costs(costs, tree.members), promised, model
+        transport = decision["request"].get("transport", LINE)
+        table = message_costs(costs, tree.members, transport)
+        return (tree, up[0] if up else None), table, promised, model
     members = _members(machine, options)
     table = message_costs(costs, members)
     root = members[0] if options.root is None else options.root
     tree = build_tree(options.route, table, members, root, domains(machine, members))
-    return tree, table, None, options.model or "logp"
+    return (tree, None), table, None, options.model or "logp"
 
 
 def _members(machine: Machine, options: Options) -> tuple[int, ...]:

@@ -163,3 +163,9 @@ def _causes(
         both[at] = set().union(*(way.get(at, set()) for way in ways))
     piece = _reached(name, both, beyond)
     return {dead[end] for at in piece for end in both[at] if end in dead}
+
+
+def stops_only_pus(name: str) -> bool:
+    """Tell whether a part without power stops the PUs inside it and nothing else."""
+    kind = kind_of(name)
+    return kind in CPU_KINDS and kind not in CARRIERS

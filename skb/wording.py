@@ -25,3 +25,8 @@ def spans(numbers: Iterable[int]) -> str:
         else:
             found.append([value, value])
     return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in found)
+
+
+def led(pus: Sequence[int]) -> str:
+    """Write PUs in ranges, with the first one in front where it is not the lowest: `7,1-3`."""
+    return spans(pus) if not pus or pus[0] == min(pus) else f"{pus[0]},{spans(pus[1:])}"

@@ -15,15 +15,24 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_DECISION = re.compile(r"^decision ([0-9a-f]{16});", re.MULTILINE)
 
 
-def _outcome(command: str) -> str:
+def concrete(command: str, said: str) -> list[str]:
+    """Return a command's words; `DECISION` is the one that its block has asked for last."""
+    found = _DECISION.findall(said)
+    return [found[-1] if word == "DECISION" else word for word in shlex.split(command)]
+
+
+def _outcome(words: list[str]) -> str:
     from skb.cli.main import main
 
-    said = io.StringIO()
+    # a stream with an encoding, as a terminal has: tables are drawn with its characters
+    said = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
-        main(shlex.split(command)[1:])
-    lines = [line.rstrip() for line in said.getvalue().strip("\n").splitlines()]
+        main(words[1:])
+    said.seek(0)
+    lines = [line.rstrip() for line in said.read().strip("\n").splitlines()]
     return "\n".join(lines) + "\n"
 
 
@@ -36,7 +45,10 @@ def _refreshed(block: re.Match[str]) -> str:
 def _rewritten(block: re.Match[str]) -> str:
     parts = re.split(r"^\$ ", block.group(1), flags=re.MULTILINE)[1:]
     commands = [part.partition("\n")[0] for part in parts]
-    return "```console\n" + "".join(f"$ {each}\n{_outcome(each)}" for each in commands) + "```"
+    text = ""
+    for each in commands:
+        text += f"$ {each}\n{_outcome(concrete(each, text))}"
+    return f"```console\n{text}```"
 
 
 def main() -> None:

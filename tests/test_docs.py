@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from skb.cli.main import app, main
 from skb.questions import NAMES
 from skb.relations import reference_page, relations
 from skb.resources import bundled_machines
+from tests.refresh_docs import concrete
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -46,11 +46,13 @@ def test_docs_examples_print_what_they_say(
 ) -> None:
     """The commands of a block, one after the other, print exactly what the docs show."""
     monkeypatch.chdir(ROOT)
+    said = ""
     for command, output in rows:
-        words = shlex.split(command)
+        words = concrete(command, said)
         assert words[0] == "skb", page
         main(words[1:])
         captured = capsys.readouterr()
+        said += captured.out
         assert plain(captured.out + captured.err) == plain(output)
 
 

@@ -41,8 +41,10 @@ class Message:
 class Place:
     """Where a node stands in its tree, and the numbers it was given.
 
-    `parent` is -1 at the root. `reporter` is the leaf that acknowledges a broadcast. `window` is
-    the number of operations that may be in flight, `items` the number of items.
+    `parent` is -1 at the root; it and `gathered` nodes that have this one as the parent are those
+    of the way up, which may be another tree than that of `children`. `reporter` is the leaf that
+    acknowledges a broadcast. `window` is the number of operations that may be in flight, `items`
+    the number of items.
     """
 
     me: int
@@ -54,6 +56,7 @@ class Place:
     items: int
     work_ps: int = 0
     timeout_ps: int = 0
+    gathered: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ class Protocol:
         self.me = place.me
         self.parent = place.parent
         self.children = place.children
-        self.nchildren = len(place.children)
+        self.nchildren = len(place.children) if place.gathered is None else place.gathered
         self.root = place.root
         self.reporter = place.reporter
         self.window = place.window

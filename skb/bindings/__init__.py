@@ -1,8 +1,8 @@
-"""Bindings: a placement as commands and files of other programs, and their registry.
+"""Bindings: a placement, or forwarding tables, as commands and files of other programs.
 
-Adding a target is one module with `DOES`, `NEEDS` and `write(placement)`, a line in `TARGETS`, and
-its tests. Names of tasks are a user's text: no module writes one unquoted. What a target cannot
-say, or does differently, stands in the notes.
+Adding a target is one module with `DOES`, `NEEDS` and `write(placement)` or `write(tables)`, a line
+in `TARGETS` or `TABLE_TARGETS`, and its tests. Names of tasks are a user's text: no module writes
+one unquoted. What a target cannot say, or does differently, stands in the notes.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import Any, Protocol, cast
 
 from skb.bindings.placement import Placement, Written, placement_of
+from skb.bindings.tables import Tables, tables_of
 from skb.errors import RequestError
 from skb.machine import Machine
 
@@ -28,6 +29,7 @@ TARGETS = {
     "libvirt": "libvirt",
     "env": "environment",
 }
+TABLE_TARGETS = {"opensm": "opensm", "dot": "tables_dot"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,27 +65,42 @@ class Target(Protocol):
     def write(self, placement: Placement) -> Written: ...
 
 
+class TableTarget(Protocol):
+    """What a module of a target of forwarding tables offers."""
+
+    DOES: str
+    NEEDS: str
+
+    def write(self, tables: Tables) -> Written: ...
+
+
 def bind(machine: Machine, decision: Mapping[str, Any], to: str) -> Binding:
-    """Write a placement decision for a target; `machine` is the snapshot that it read.
+    """Write a placement or links decision for a target; `machine` is the snapshot that it read.
 
     Raises `RequestError` for another target or question, for a decision without an answer, and
-    where the target cannot express the placement.
+    where the target cannot express the decision.
     """
-    if to not in TARGETS:
-        near = get_close_matches(to, TARGETS, n=1)
-        known = f"targets are: {', '.join(TARGETS)}"
+    links = decision["question"] == "links"
+    targets = TABLE_TARGETS if links else TARGETS
+    if to not in targets:
+        near = get_close_matches(to, targets, n=1)
+        known = f"targets {'of links ' if links else ''}are: {', '.join(targets)}"
         raise RequestError(
             f"cannot bind to {to!r}", mend=f"did you mean {near[0]}? {known}" if near else known
         )
-    target = cast(Target, import_module(f"skb.bindings.{TARGETS[to]}"))
-    placement = placement_of(machine, decision)
-    made = target.write(placement)
+    module = import_module(f"skb.bindings.{targets[to]}")
+    does: str = module.DOES
+    needs: str = module.NEEDS
+    if links:
+        made = cast(TableTarget, module).write(tables_of(machine, decision))
+    else:
+        made = cast(Target, module).write(placement_of(machine, decision))
     return Binding(
-        decision=placement.id,
+        decision=str(decision["id"]),
         machine=machine.name,
         target=to,
-        does=target.DOES,
-        needs=target.NEEDS,
+        does=does,
+        needs=needs,
         text=made.text,
         undo=made.undo,
         tasks=made.tasks,

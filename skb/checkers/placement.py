@@ -13,6 +13,7 @@ from fractions import Fraction
 from itertools import combinations
 from typing import Any
 
+from skb.checkers.placement_load import load_faults
 from skb.costs import Costs, defaults
 from skb.decision import Decision, Status
 from skb.machine import Machine
@@ -175,9 +176,11 @@ def _task_faults(
             found.append(f"{name}: runs at {at}, which not_at forbids")
     if request.get("allowed") is not None and not set(pus) <= set(request["allowed"]):
         found.append(f"{name}: uses PUs that are not allowed")
+    found += load_faults(machine, request, name, pus)
     for forced in request.get("forced", ()):
         if forced["task"] == name and pus[0] not in machine.pus_of(_named(machine, forced["at"])):
             found.append(f"{name}: does not start at {forced['at']}")
+    found += _keep_faults(request, name, task, seat)
     for pu in pus:
         isa = machine.inherited("isa", f"pu:{pu}")
         if task.get("isa") is not None and isa != task["isa"]:
@@ -186,6 +189,22 @@ def _task_faults(
         if task.get("kind") is not None and kind != task["kind"]:
             found.append(f"{name}: pu:{pu} is of kind {kind}, not {task['kind']}")
     return found
+
+
+def _keep_faults(request: Plain, name: str, task: Plain, seat: Plain) -> list[str]:
+    """Return where a task that has to stay as it was has moved, its memory included."""
+    current = request.get("current") or {}
+    if name not in current.get("keep", ()):
+        return []
+    before = current["placement"][name]
+    pus, was = seat["pus"], before["pus"]
+    if pus[0] != was[0] or set(pus) != set(was):
+        return [f"{name}: runs on {pus}, but stays on {was}"]
+    asks = _asks_memory(task)
+    node = before.get("numa_node")
+    if asks and node is not None and seat["numa_node"] != node:
+        return [f"{name}: its memory is at numa:{seat['numa_node']}, but stays at numa:{node}"]
+    return []
 
 
 def _sharing_faults(machine: Machine, tasks: Mapping[str, Plain], answer: Plain) -> list[str]:
@@ -213,7 +232,7 @@ def _memory_faults(
     for name, task in tasks.items():
         node = answer[name]["numa_node"]
         if node is None:
-            if machine.usable_numa:
+            if machine.usable_numa or _asks_memory(task):
                 found.append(f"{name}: has no memory node")
             continue
         if node not in machine.usable_numa:
@@ -224,7 +243,7 @@ def _memory_faults(
             found.append(f"{name}: numa:{node} is {kind}, not {task['memory_kind']}")
         memory[node] += Fraction(str(task.get("memory_mib") or 0)) * 2**20
         bandwidth[node] += Fraction(str(task.get("bandwidth_mbps") or 0)) * 10**6
-        if not any(task.get(key) for key in ("memory_mib", "memory_kind", "bandwidth_mbps")):
+        if not _asks_memory(task):
             pu = answer[name]["pus"][0]
             if node not in nearest(pu):
                 found.append(f"{name}: numa:{node} is not the nearest node of pu:{pu}")
@@ -238,6 +257,10 @@ def _memory_faults(
             mbps = float(amount / 10**6)
             found.append(f"numa:{node} delivers {mbps:.10g} MB/s, more than it can")
     return found
+
+
+def _asks_memory(task: Plain) -> bool:
+    return any(task.get(key) for key in ("memory_mib", "memory_kind", "bandwidth_mbps"))
 
 
 class _Nearest:

@@ -10,9 +10,12 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from skb.costs import Costs, MessagePairs
+from skb.checkers.route_links import check_links
+from skb.checkers.route_varied import check_varied
+from skb.costs import Costs
 from skb.decision import Decision
 from skb.machine import Machine
+from skb.messages import MessagePairs
 
 _COUNTS = {
     "broadcast": {"broadcast": 1},
@@ -22,6 +25,7 @@ _COUNTS = {
     "two-phase-commit": {"report": 1, "broadcast": 2, "reduction": 1},
 }
 _EPSILON_NS = 1e-6
+Rows = dict[int, list[int]]
 
 
 def check(machine: Machine, decision: Decision) -> list[str]:
@@ -31,13 +35,36 @@ def check(machine: Machine, decision: Decision) -> list[str]:
     wrong = _check_shape(decision.answer)
     if wrong:
         return wrong
-    members, root = _members(machine, decision.request), decision.answer["root"]
+    root = decision.answer["root"]
+    members = _members(machine, decision.request, root)
     rows = {row["from"]: list(row["to"]) for row in decision.answer["sends"]}
     wrong = _check_tree(decision.answer["sends"], rows, root, members)
     wrong += _check_request(decision.request, decision.answer, rows, root)
+    back, wrong_back = _back(decision, members, root, rows)
+    wrong += wrong_back
     if wrong:
         return wrong
-    return _check_prices(machine, decision, members, root, rows)
+    transport = decision.request.get("transport", "cache_line")
+    messages = Costs(machine).message_pairs(tuple(sorted(members)), transport)
+    wrong = check_links(machine, decision, rows, back)
+    wrong += check_varied(machine, decision, messages, rows, back)
+    wrong += _check_prices(messages, decision, members, root, rows, back)
+    wrong += _check_occupancy(messages, decision, root, rows, back)
+    return wrong + _check_frontier(messages, decision, members)
+
+
+def _back(decision: Decision, members: set[int], root: int, rows: Rows) -> tuple[Rows, list[str]]:
+    """Return the tree of the reduction, and what is wrong with it where it is one of its own."""
+    stated = decision.answer.get("reduction_sends")
+    if stated is None:
+        return rows, []
+    wrong = []
+    if decision.request.get("trees", "one") != "per-phase":
+        wrong.append("there is a tree for the reduction, asked for was one tree")
+    back = {row["from"]: list(row["to"]) for row in stated}
+    wrong += _check_tree(stated, back, root, members)
+    wrong += _check_request(decision.request, decision.answer, back, root)
+    return back, [f"reduction: {text}" for text in wrong]
 
 
 def _check_no_answer(decision: Decision) -> list[str]:
@@ -58,17 +85,31 @@ def _check_shape(answer: dict[str, Any]) -> list[str]:
     return [f"the answer lacks {', '.join(lost)}"] if lost else []
 
 
-def _members(machine: Machine, request: dict[str, Any]) -> set[int]:
+def _members(machine: Machine, request: dict[str, Any], root: int) -> set[int]:
+    """Return who is to be reached: with `per`, one of each part, the asked root for its own."""
     named = request.get("members")
     members = set(machine.usable_pus if named is None else named)
-    if request.get("root") is not None:
-        members.add(request["root"])
-    return members
+    asked = request.get("root")
+    if asked is not None:
+        members.add(asked)
+    if request.get("per") is None:
+        return members
+    parts: dict[frozenset[int], int] = {}
+    for pu in sorted(members):
+        part = _part(machine, pu, request["per"])
+        parts[part] = asked if asked in part else min(pu, parts.get(part, pu))
+    return set(parts.values())
 
 
-def _check_tree(
-    sends: list[dict[str, Any]], rows: dict[int, list[int]], root: int, members: set[int]
-) -> list[str]:
+def _part(machine: Machine, pu: int, level: str) -> frozenset[int]:
+    """Return the PUs of the part of a level around a PU."""
+    if level == "numa":
+        return machine.pus_of(f"numa:{machine.numa_of_pu[pu][0]}") | {pu}
+    around = (f"pu:{pu}", *machine.ancestors(f"pu:{pu}"))
+    return next(machine.pus_of(at) for at in around if level in machine.levels(at))
+
+
+def _check_tree(sends: list[dict[str, Any]], rows: Rows, root: int, members: set[int]) -> list[str]:
     """Walk the tree: everybody is reached from the root, once."""
     wrong = []
     if len(rows) != len(sends):
@@ -92,7 +133,7 @@ def _check_tree(
 
 
 def _check_request(
-    request: dict[str, Any], answer: dict[str, Any], rows: dict[int, list[int]], root: int
+    request: dict[str, Any], answer: dict[str, Any], rows: Rows, root: int
 ) -> list[str]:
     wrong = []
     used = {(sender, receiver) for sender, row in rows.items() for receiver in row}
@@ -115,9 +156,7 @@ def _check_request(
 
 
 # ---------------------------------------------------------------- clock
-def _informed(
-    messages: MessagePairs, model: str, root: int, rows: dict[int, list[int]]
-) -> dict[int, int]:
+def _informed(messages: MessagePairs, model: str, root: int, rows: Rows) -> dict[int, int]:
     """Return when each PU has finished receiving a broadcast."""
     clock = {root: 0}
     order = [root]
@@ -132,7 +171,7 @@ def _informed(
     return clock
 
 
-def _gathered(messages: MessagePairs, root: int, rows: dict[int, list[int]]) -> dict[int, int]:
+def _gathered(messages: MessagePairs, root: int, rows: Rows) -> dict[int, int]:
     """Return when each PU has all of its subtree in a reduction."""
     order = [root]
     for node in order:
@@ -151,7 +190,7 @@ def _gathered(messages: MessagePairs, root: int, rows: dict[int, list[int]]) -> 
 
 
 def _report(
-    messages: MessagePairs, informed: dict[int, int], root: int, rows: dict[int, list[int]]
+    messages: MessagePairs, informed: dict[int, int], root: int, rows: Rows
 ) -> tuple[int, int]:
     """Return the last leaf (of equals the smallest PU) and its message's time to the root."""
     leaves = [pu for pu in informed if not rows.get(pu)]
@@ -162,22 +201,37 @@ def _report(
     return last, messages.send[pair] + messages.propagation[pair] + messages.receive[pair]
 
 
+def _times(
+    messages: MessagePairs, request: dict[str, Any], root: int, rows: Rows, back: Rows
+) -> tuple[dict[str, int], int, dict[int, int], dict[int, int], int]:
+    """Return the phases, their total, when each PU is informed and gathered, and the last leaf."""
+    informed = _informed(messages, request.get("model", "logp"), root, rows)
+    gathered = _gathered(messages, root, back)
+    last, report = _report(messages, informed, root, rows)
+    phases = {"broadcast": max(informed.values()), "reduction": gathered[root], "report": report}
+    counts = _COUNTS[request.get("operation", "broadcast")]
+    total = sum(times * phases[name] for name, times in counts.items())
+    return phases, total, informed, gathered, last
+
+
 def _check_prices(
-    machine: Machine,
+    messages: MessagePairs,
     decision: Decision,
     members: set[int],
     root: int,
-    rows: dict[int, list[int]],
+    rows: Rows,
+    back: Rows,
 ) -> list[str]:
     answer, request = decision.answer, decision.request
     operation = request.get("operation", "broadcast")
-    messages = Costs(machine).message_pairs(tuple(sorted(members)))
-    informed = _informed(messages, request.get("model", "logp"), root, rows)
-    gathered = _gathered(messages, root, rows)
-    last, report = _report(messages, informed, root, rows)
-    phases = {"broadcast": max(informed.values()), "reduction": gathered[root], "report": report}
-    total = sum(times * phases[name] for name, times in _COUNTS[operation].items())
-    wrong = _check_objective(decision, total)
+    phases, total, informed, gathered, last = _times(messages, request, root, rows, back)
+    wrong = []
+    if answer["completion_ps"] != total:
+        wrong.append(f"the completion is {total} ps, stated is {answer['completion_ps']}")
+    if request.get("objective", "completion") != "occupancy":
+        varied = answer.get("varied") if request.get("robust") else None
+        name = "completion_p95" if varied else "completion"
+        wrong += _check_objective(decision, name, varied["p95_ps"] if varied else total)
     for name in _COUNTS[operation]:
         if not _same(answer.get("phases", {}).get(name), phases[name]):
             wrong.append(f"the phase {name} takes {phases[name] / 1000:g} ns")
@@ -189,25 +243,95 @@ def _check_prices(
         stated = answer["arrivals"].get(str(pu))
         if stated is not None and not _same(stated, ends[pu]):
             wrong.append(f"pu:{pu} is done at {ends[pu] / 1000:g} ns, stated is {stated}")
-    return wrong + _check_path(answer, operation, root, rows, informed, last)
+    return wrong + _check_path(answer, operation, root, rows, back, informed, last)
 
 
 def _same(stated: object, exact_ps: int) -> bool:
     return isinstance(stated, int | float) and stated == exact_ps / 1000
 
 
-def _check_objective(decision: Decision, total: int) -> list[str]:
+def _check_objective(decision: Decision, name: str, total: int) -> list[str]:
     wrong = []
     stated, bound = decision.objective.value, decision.bound
-    if decision.answer["completion_ps"] != total or not _same(stated, total):
-        wrong.append(f"the completion is {total} ps, stated is {stated} ns")
+    if decision.objective.name != name or not _same(stated, total):
+        wrong.append(f"the {name} is {total} ps, stated is {stated} ns")
     paid = sum(cost.value for cost in decision.costs)
     if abs(paid - total / 1000) > _EPSILON_NS * max(1.0, total / 1000):
-        wrong.append(f"the costs add up to {paid:g} ns, the completion is {total / 1000:g} ns")
+        wrong.append(f"the costs add up to {paid:g} ns, the {name} is {total / 1000:g} ns")
     if bound is not None and bound > total / 1000:
-        wrong.append(f"the bound {bound} ns lies above the completion {total / 1000:g} ns")
+        wrong.append(f"the bound {bound} ns lies above the {name} {total / 1000:g} ns")
     if decision.status == "optimal" and bound != total / 1000:
-        wrong.append("optimal, but the bound is not the completion")
+        wrong.append(f"optimal, but the bound is not the {name}")
+    return wrong
+
+
+# ---------------------------------------------------------------- occupancy
+def _loads(
+    messages: MessagePairs, request: dict[str, Any], root: int, rows: Rows, back: Rows
+) -> dict[int, int]:
+    """Return how long one operation keeps each PU busy with sending and receiving."""
+    counts, logp = _COUNTS[request.get("operation", "broadcast")], request.get("model") != "postal"
+    loads = dict.fromkeys(messages.members, 0)
+    for sender, row in rows.items():
+        for place, receiver in enumerate(row):
+            pair = (sender, receiver)
+            sent = messages.gap[pair] if place and logp else messages.send[pair]
+            loads[sender] += counts.get("broadcast", 0) * sent
+            loads[receiver] += counts.get("broadcast", 0) * messages.receive[pair]
+    for above, row in back.items():
+        for below in row:
+            loads[below] += counts.get("reduction", 0) * messages.send[below, above]
+            loads[above] += counts.get("reduction", 0) * messages.receive[below, above]
+    informed = _informed(messages, request.get("model", "logp"), root, rows)
+    last, _ = _report(messages, informed, root, rows)
+    if "report" in counts and last != root:
+        loads[last] += messages.send[last, root]
+        loads[root] += messages.receive[last, root]
+    return loads
+
+
+def _check_occupancy(
+    messages: MessagePairs, decision: Decision, root: int, rows: Rows, back: Rows
+) -> list[str]:
+    answer = decision.answer
+    loads = _loads(messages, decision.request, root, rows, back)
+    most = max(loads.values())
+    wrong = []
+    if answer.get("occupancy_ps") != most or loads.get(answer.get("busiest", -1)) != most:
+        wrong.append(f"the busiest PU is busy for {most} ps, stated is another, or another PU")
+    if decision.request.get("objective") == "occupancy":
+        wrong += _check_objective(decision, "occupancy", most)
+    return wrong
+
+
+def _check_frontier(messages: MessagePairs, decision: Decision, members: set[int]) -> list[str]:
+    """Walk each tree of a frontier; none may be as good as another in both."""
+    wrong = []
+    asked = decision.request.get("objective") == "frontier"
+    points = decision.answer.get("frontier", [])
+    if asked != bool(points):
+        wrong.append("a frontier is stated without being asked for, or the other way round")
+    for number, point in enumerate(points):
+        rows = {row["from"]: list(row["to"]) for row in point["sends"]}
+        answer = {**decision.answer, "root": point["root"]}
+        here = _check_tree(point["sends"], rows, point["root"], members)
+        here += _check_request(decision.request, answer, rows, point["root"])
+        if not here:
+            _, total, *_ = _times(messages, decision.request, point["root"], rows, rows)
+            most = max(_loads(messages, decision.request, point["root"], rows, rows).values())
+            if (total, most) != (point["completion_ps"], point["occupancy_ps"]):
+                here.append(f"it takes {total} ps and keeps a PU busy for {most} ps")
+            if point["completion_bound_ps"] > total or point["occupancy_bound_ps"] > most:
+                here.append("a bound lies above the value")
+        wrong += [f"frontier[{number}]: {text}" for text in here]
+    for one, two in pairwise(points):
+        if not (
+            one["occupancy_ps"] > two["occupancy_ps"]
+            and one["completion_ps"] < two["completion_ps"]
+        ):
+            wrong.append("the frontier does not fall in occupancy while it rises in completion")
+    if points and points[0]["completion_ps"] != decision.answer["completion_ps"]:
+        wrong.append("the frontier does not begin with the tree that is answered")
     return wrong
 
 
@@ -215,22 +339,23 @@ def _check_path(
     answer: dict[str, Any],
     operation: str,
     root: int,
-    rows: dict[int, list[int]],
+    rows: Rows,
+    back: Rows,
     informed: dict[int, int],
     last: int,
 ) -> list[str]:
     """Follow the critical path hop by hop: tree edges down or up, or the report to the root."""
     path = list(answer["critical_path"])
     down = {(u, v) for u, row in rows.items() for v in row}
-    up = {(v, u) for u, v in down}
+    up = {(v, u) for u, row in back.items() for v in row}
     usable = up if operation == "reduce" else down if operation == "broadcast" else down | up
     if operation in ("broadcast-ack", "two-phase-commit"):
         usable = usable | {(last, root)}
     if operation == "two-phase-commit":
         # the votes start at a leaf of their own, once the last one is prepared
-        leaves = [pu for pu in informed if not rows.get(pu)]
-        latest = max(informed.values())
-        usable = usable | {(u, v) for u in leaves if informed[u] == latest for v in leaves}
+        ready = [pu for pu in informed if informed[pu] == max(informed.values())]
+        leaves = [pu for pu in informed if not back.get(pu)]
+        usable = usable | {(u, v) for u in ready for v in leaves}
     wrong = [
         f"the critical path goes from pu:{u} to pu:{v}, which is no message of the operation"
         for u, v in pairwise(path)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,7 +32,7 @@ def register(app: typer.Typer) -> None:
 def ask(
     context: typer.Context,
     question: Annotated[
-        str, typer.Argument(help="placement, route, buffers, schedule, query or offers.")
+        str, typer.Argument(help="placement, route, links, buffers, schedule, query or offers.")
     ],
     m: MachineName,
     request: Annotated[
@@ -45,6 +47,12 @@ def ask(
         typer.Option(help="route: broadcast, broadcast-ack, reduce, barrier, two-phase-commit."),
     ] = None,
     model: Annotated[str | None, typer.Option(help="route: postal or logp.")] = None,
+    objective: Annotated[
+        str | None, typer.Option(help="route: completion, occupancy or frontier.")
+    ] = None,
+    trees: Annotated[
+        str | None, typer.Option(help="route: one, or per-phase with a common root.")
+    ] = None,
     compare: Annotated[
         bool,
         typer.Option(
@@ -56,7 +64,10 @@ def ask(
     ] = None,
     traffic: Annotated[
         list[str] | None,
-        typer.Option(help='placement: "from=rx to=tx messages_per_s=1000".'),
+        typer.Option(
+            help='placement: "from=rx to=tx messages_per_s=1000"; '
+            'links: "from=package:0 to=package:3 weight=10".'
+        ),
     ] = None,
     per: Annotated[
         str | None,
@@ -76,11 +87,23 @@ def ask(
     ] = None,
     application: Annotated[
         list[str] | None,
-        typer.Option(help='schedule: "name=solver threads_min=8 threads_max=16 sync=10000".'),
+        typer.Option(
+            help='schedule: "name=solver threads_min=8 threads_max=16 sync=10000"; '
+            'placement: "name=solver threads=8 pattern=ring messages_per_s=1000".'
+        ),
     ] = None,
     slots: Annotated[
         int | None, typer.Option(help="schedule: time slots; absent = the fewest.")
     ] = None,
+    virtual_channels: Annotated[
+        int | None, typer.Option(help="links: at most so many; absent = the fewest.")
+    ] = None,
+    longer: Annotated[
+        bool, typer.Option("--longer", help="links: ways longer than the shortest may be taken.")
+    ] = False,
+    failures: Annotated[
+        bool, typer.Option("--failures", help="links: also the best table without each link.")
+    ] = False,
     rules: Annotated[str | None, typer.Option(help="query: rules in clingo syntax.")] = None,
     named: Annotated[
         str | None, typer.Option(help="query: a named query; `skb queries` lists them.")
@@ -98,7 +121,7 @@ def ask(
 
     Example: skb ask route tyan-s4985 --root 0
     """
-    from skb.cli.decision_text import in_cycles, print_decision
+    from skb.cli.decision_text import clock_of, in_cycles, print_decision
     from skb.cli.requests import read_pairs, read_pus, read_request, read_tables
     from skb.decision import Limits
     from skb.knowledge import KnowledgeBase
@@ -109,26 +132,25 @@ def ask(
         "members": read_pus(members) if members is not None else None,
         "operation": operation,
         "model": model,
+        "objective": objective,
+        "trees": trees,
         "compare": compare or None,
         "slots": slots,
+        "virtual_channels": virtual_channels,
+        "minimal": False if longer else None,
+        "failures": failures or None,
         "rules": rules,
         "named": named,
     }
     raw.update({key: value for key, value in given.items() if value is not None})
-    rows = {"task": task, "traffic": traffic, "flow": flow, "application": application}
-    for key, words in rows.items():
-        raw[key] = [*raw.get(key, []), *(read_pairs(text, f"--{key}") for text in words or ())]
-        if not raw[key]:
-            del raw[key]
-    for key, words, tables in (("client", client, _NEEDS), ("offer", offer, _OFFERS)):
+    tables = {"task": task, "traffic": traffic, "flow": flow, "application": application}
+    _add_rows(raw, tables)
+    for key, words, names in (("client", client, _NEEDS), ("offer", offer, _OFFERS)):
         if words:
-            more = [read_tables(text, f"--{key}", tables) for text in words]
+            more = [read_tables(text, f"--{key}", names) for text in words]
             raw[key] = [*raw.get(key, []), *more]
     if per is not None:
-        # `--per gpu --task "cores=8"` sizes the ranks
-        sizes = [each for each in raw.get("task", []) if "name" not in each]
-        others = [each for each in raw.get("task", []) if "name" in each]
-        raw["task"] = [*others, {"name": "rank", "per": per, **(sizes[0] if sizes else {})}]
+        raw["task"] = _per_device(raw.get("task", []), per)
     for text in with_ or ():
         raw["with"] = {**_table(raw, "with"), **read_pairs(text, "--with")}
     if not 0 < limit <= 86_400:
@@ -137,6 +159,7 @@ def ask(
         raise RequestError(f"unknown unit {unit!r}", mend="--unit ns or --unit cycles")
     knowledge = KnowledgeBase.open(db)
     machine = knowledge.machine(m)
+    clock = clock_of(machine) if unit == "cycles" else 0.0
     ref = str(Path(m).resolve()) if knowledge.is_path(m) else m
     spent = Limits(seconds=limit, seed=seed, begun=context.obj)
     try:
@@ -148,12 +171,43 @@ def ask(
     _keep(knowledge, decision)
     answer = decision.to_json()
     if unit == "cycles":
-        answer = in_cycles(answer, machine)
+        answer = in_cycles(answer, clock)
     if json:
         print_json(answer)
     else:
         print_decision(answer)
     raise typer.Exit(EXIT_CODES[decision.status.value])
+
+
+def _add_rows(raw: dict[str, Any], rows: Mapping[str, list[str] | None]) -> None:
+    """Add the rows of options to those of a request file; a table without rows is left out."""
+    from skb.cli.requests import read_pairs
+
+    for key, words in rows.items():
+        more = [read_pairs(text, f"--{key}") for text in words or ()]
+        found = raw.get(key, [])
+        if more and not isinstance(found, list):
+            mend = f"take {key} from the request file, or leave --{key} out"
+            raise RequestError(f"{key} is given twice", place="request", mend=mend)
+        if more:
+            raw[key] = [*found, *more]
+        elif found == []:
+            raw.pop(key, None)
+
+
+def _per_device(rows: Any, per: str) -> list[dict[str, Any]]:
+    """Return the tasks with one for each device; a task without a name sizes it.
+
+    That is `--per gpu --task "cores=8"`; raises `RequestError` where it does not say which.
+    """
+    if not isinstance(rows, list) or not all(isinstance(each, dict) for each in rows):
+        raise RequestError("task is no list of tables", place="request", mend="write [[task]]")
+    sizes = [each for each in rows if "name" not in each]
+    if len(sizes) > 1:
+        text = f"{len(sizes)} tasks have no name, and one sizes those of --per"
+        raise RequestError(text, place="--task", mend="give all of it in one, or name the rest")
+    others = [each for each in rows if "name" in each]
+    return [*others, {"name": "rank", "per": per, **(sizes[0] if sizes else {})}]
 
 
 def _table(raw: dict[str, Any], key: str) -> dict[str, Any]:
@@ -168,7 +222,9 @@ def _show_example(question: str) -> None:
     """Show a whole request to somebody who gave none."""
     from skb.questions import question as find
 
-    say(f"{question} needs a request; this is one, as a TOML file:\n\n{find(question).example}")
+    example = find(question).example
+    if example:
+        say(f"{question} needs a request; this is one, as a TOML file:\n\n{example}")
 
 
 def _keep(knowledge: Any, decision: Any) -> None:
@@ -190,21 +246,51 @@ def why(
     not_: Annotated[
         str | None, typer.Option("--not", help='Price an alternative: "task=rx pu=5".')
     ] = None,
+    next_: Annotated[
+        bool, typer.Option("--next", help="Two reasons why it is impossible, instead of one.")
+    ] = False,
+    reasons: Annotated[
+        int, typer.Option(min=0, max=50, help="So many reasons why it is impossible.")
+    ] = 0,
+    mend: Annotated[
+        bool, typer.Option("--mend", help="What to lift so that it becomes possible.")
+    ] = False,
+    sensitivity: Annotated[
+        bool, typer.Option("--sensitivity", help="Which change of a number flips the choice.")
+    ] = False,
+    most: Annotated[int, typer.Option(min=1, max=200, help="At most so many mends, numbers.")] = 5,
+    limit: Annotated[
+        float | None, typer.Option(help="Seconds; default those of the decision.")
+    ] = None,
     json: Json = False,
     db: Database = None,
 ) -> None:
-    """Say why a decision is as it is, or what another choice would cost.
+    """Say why a decision is as it is, what another choice would cost, or what would change it.
 
     Example: skb why 3f2a --not "task=rx pu=5"
     """
-    from skb.cli.decision_text import print_why
     from skb.cli.requests import read_pairs
-    from skb.knowledge import KnowledgeBase
+    from skb.cli.why_text import print_why
+    from skb.knowledge import KnowledgeBase, limits_of
 
     clause = None
     if not_ is not None:
+        if not not_.strip():
+            raise RequestError("--not names nothing", mend='--not "task=rx pu=5"')
         clause = {key: str(value) for key, value in read_pairs(not_, "--not").items()}
-    told = KnowledgeBase.open(db).why(decision, clause)
+    asked = {"reasons": reasons or 2 * next_, "mends": most * mend}
+    topics = {key: count for key, count in asked.items() if count}
+    if sensitivity:
+        topics["sensitivity"] = most
+    if clause is not None and topics:
+        raise RequestError("--not is asked alone", mend="ask twice")
+    if limit is not None and not 0 < limit <= 86_400:
+        raise RequestError("--limit is above 0 and at most 86400 seconds", mend="--limit 5")
+    knowledge = KnowledgeBase.open(db)
+    limits = None
+    if limit is not None:
+        limits = replace(limits_of(knowledge.decision(decision)), seconds=limit)
+    told = knowledge.why(decision, clause, topics=topics, limits=limits)
     if json:
         print_json(told)
     else:

@@ -16,11 +16,12 @@ def register(app: typer.Typer) -> None:
 
 
 def bind(
-    decision: Annotated[str, typer.Argument(help="A placement's id or the beginning of it.")],
+    decision: Annotated[str, typer.Argument(help="A decision's id or the beginning of it.")],
     to: Annotated[
         str,
         typer.Option(
-            help="taskset, numactl, systemd, cpuset, rankfile, slurm, kubelet, libvirt or env."
+            help="taskset, numactl, systemd, cpuset, rankfile, slurm, kubelet, libvirt or env;"
+            " links: opensm or dot."
         ),
     ],
     output: Annotated[
@@ -29,7 +30,7 @@ def bind(
     json: Json = False,
     db: Database = None,
 ) -> None:
-    """Write a placement as commands or files of another program, to apply it and take it back.
+    """Write a placement, or tables, as commands or files of another program.
 
     Example: skb bind 3f2a --to taskset
     """

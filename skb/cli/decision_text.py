@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from skb.cli.output import number, table
 from skb.errors import RequestError
-from skb.wording import spans
+from skb.wording import led, spans
 
 if TYPE_CHECKING:
     from skb.machine import Machine
@@ -18,29 +18,38 @@ _STATUS = {
     "unknown": "no answer within the limit",
 }
 SHOWN_ROWS = 40
+MOST_COLUMNS = 12
+_CYCLES = {"ns": "cycles", "ns/s": "cycles/s"}
+# what is in the unit that stands beside it
+_PRICES = ("value", "price", "costs_more")
 
 
-def in_cycles(answer: dict[str, Any], machine: Machine) -> dict[str, Any]:
-    """Return a decision with nanoseconds turned into cycles of the machine's clock."""
+def clock_of(machine: Machine) -> float:
+    """Return the clock in MHz by which nanoseconds become cycles; `RequestError` without one."""
     clock = machine.number("clock_mhz", "machine:0")
     if clock is None:
-        raise RequestError(
-            f"{machine.name} states no clock", mend="skb assert M 'clock_mhz(machine:0, 2000)'"
-        )
+        mend = f"skb assert {machine.name} 'clock_mhz(machine:0, 2000)'"
+        raise RequestError(f"{machine.name} states no clock", place="--unit", mend=mend)
+    return clock
+
+
+def in_cycles(answer: dict[str, Any], clock: float) -> dict[str, Any]:
+    """Return a decision with nanoseconds turned into cycles of a clock in MHz."""
 
     def turned(value: Any) -> Any:
         if isinstance(value, dict):
             held = {key: turned(inner) for key, inner in value.items()}
-            if value.get("unit") == "ns":
-                held["unit"] = "cycles"
-                if value.get("value") is not None:
-                    held["value"] = value["value"] * clock / 1000
+            if value.get("unit") in _CYCLES:
+                held["unit"] = _CYCLES[value["unit"]]
+                for key in _PRICES:
+                    if value.get(key) is not None:
+                        held[key] = value[key] * clock / 1000
             return held
-        return [turned(inner) for inner in value] if isinstance(value, list) else value
+        return [turned(inner) for inner in value] if isinstance(value, list | tuple) else value
 
     keys = ("objective", "costs", "alternatives")
     found = {**answer, **{key: turned(answer[key]) for key in keys}}
-    if answer["objective"]["unit"] == "ns":
+    if answer["objective"]["unit"] in _CYCLES:
         if answer["bound"] is not None:
             found["bound"] = answer["bound"] * clock / 1000
         arrivals = answer["answer"].get("arrivals")
@@ -52,7 +61,7 @@ def in_cycles(answer: dict[str, Any], machine: Machine) -> dict[str, Any]:
 
 def print_decision(answer: dict[str, Any]) -> None:
     """Print status, price, answer, reasons and assumptions."""
-    _headline(answer)
+    print_headline(answer)
     printer = {
         "placement": _placement,
         "route": _route,
@@ -60,19 +69,20 @@ def print_decision(answer: dict[str, Any]) -> None:
         "schedule": _schedule,
         "query": _query,
         "offers": _offers,
+        "links": _links,
     }[answer["question"]]
     if answer["status"] in {"optimal", "feasible"}:
         printer(answer["answer"])
-    _costs(answer["costs"])
-    _reasons(answer)
+    print_costs(answer["costs"])
+    print_reasons(answer)
     for warning in answer["warnings"]:
         print(f"warning: {warning}")
-    _alternatives(answer["alternatives"])
-    _assumed(answer["assumed"])
+    print_alternatives(answer["alternatives"])
+    print_assumed(answer["assumed"])
     print(f"decision {answer['id']}; `skb why {answer['id'][:8]}` says more")
 
 
-def _headline(answer: dict[str, Any]) -> None:
+def print_headline(answer: dict[str, Any]) -> None:
     objective = answer["objective"]
     print(
         f"{answer['question']} on {answer['machine']} (revision {answer['revision']}): "
@@ -86,7 +96,7 @@ def _headline(answer: dict[str, Any]) -> None:
 
 
 def _placement(answer: dict[str, Any]) -> None:
-    rows = [[name, spans(t["pus"]), t["numa_node"]] for name, t in answer["tasks"].items()]
+    rows = [[name, led(t["pus"]), t["numa_node"]] for name, t in answer["tasks"].items()]
     table(["task", "PUs", "NUMA node"], rows)
 
 
@@ -97,6 +107,27 @@ def _route(answer: dict[str, Any]) -> None:
     table(["from", "to, in send order", "has it at"], rows[:SHOWN_ROWS])
     if len(rows) > SHOWN_ROWS:
         print(f"… and {len(rows) - SHOWN_ROWS} more senders; --json has all")
+    if "reduction_sends" in answer:
+        rows = [[send["from"], send["to"]] for send in answer["reduction_sends"]]
+        table(["gathers", "from"], rows[:SHOWN_ROWS])
+    if "frontier" in answer:
+        _frontier(answer["frontier"])
+    elif "occupancy_ps" in answer:
+        busy = number(answer["occupancy_ps"] / 1000)
+        print(f"each operation keeps pu:{answer['busiest']} busy longest, for {busy} ns")
+    if answer.get("link_load"):
+        most = answer["link_load"][0]
+        ends = f"from {most['from']} to {most['to']}"
+        print(f"no link is crossed by more messages than the one {ends}: {most['messages']}")
+
+
+def _frontier(points: list[dict[str, Any]]) -> None:
+    keys = ("occupancy_ps", "completion_ps", "completion_bound_ps")
+    rows = [
+        [*(point[key] / 1000 for key in keys), point["root"], "yes" if point["proven"] else "no"]
+        for point in points
+    ]
+    table(["busiest PU, ns", "ends at, ns", "not before, ns", "root", "proven"], rows)
 
 
 def _buffers(answer: dict[str, Any]) -> None:
@@ -128,6 +159,47 @@ def _offers(answer: dict[str, Any]) -> None:
         print("\n".join(refused[:SHOWN_ROWS]))
     if len(refused) > SHOWN_ROWS:
         print(f"… and {len(refused) - SHOWN_ROWS} more refusals; --json has all")
+
+
+def _links(answer: dict[str, Any]) -> None:
+    nodes, table_ = answer["nodes"], answer["next_hop"]
+    channels = answer["virtual_channels"]
+    print(
+        f"{channels} virtual channel{'s' * (channels > 1)}, free of deadlock;"
+        f" at most {answer['hops']['max']} hops; to each destination, from each node over:"
+    )
+    kinds = {name.partition(":")[0] for name in nodes}
+    short = {name: name.partition(":")[2] if len(kinds) == 1 else name for name in nodes}
+    if len(nodes) > MOST_COLUMNS:
+        rows = [[a, b, load] for a, row in answer["load"].items() for b, load in row.items()]
+        rows.sort(key=lambda row: -row[2])
+        table(["from", "to", "carries"], rows[:SHOWN_ROWS])
+        print("the fullest links; the table is in --json")
+    else:
+        head = ["to", "channel", *(short[name] for name in nodes)]
+        rows = [
+            [d, answer["channel"][d], *(short.get(table_[s].get(d, ""), "·") for s in nodes)]
+            for d in nodes
+        ]
+        table(head, rows)
+    depths = {size for row in answer["queue_depth"].values() for size in row.values()}
+    text = number(min(depths)) + (f" to {number(max(depths))}" if len(depths) > 1 else "")
+    print(f"each channel of a link needs a queue of {text} bytes: bandwidth x round trip")
+    if "failures" in answer:
+        _failures(answer["failures"])
+
+
+def _failures(rows: list[dict[str, Any]]) -> None:
+    shown = []
+    for row in rows[:SHOWN_ROWS]:
+        lost = f"cuts off {', '.join(row['cut_off'][:4])}" if "cut_off" in row else row["status"]
+        hops = row.get("hops", {}).get("max")
+        own = [row.get("virtual_channels"), row.get("max_load"), row.get("bound"), hops]
+        shown.append([" - ".join(row["link"]), lost, *own, row.get("changed")])
+    head = ["without", "table", "channels", "largest load", "bound", "most hops", "entries changed"]
+    table(head, shown)
+    if len(rows) > SHOWN_ROWS:
+        print(f"… and {len(rows) - SHOWN_ROWS} more links; --json has all")
 
 
 def _schedule(answer: dict[str, Any]) -> None:
@@ -173,32 +245,41 @@ def _together(rows: list[list[Any]]) -> list[list[Any]]:
     return [[part, f"pu:{spans(pus)}"] for part, pus in found.items()]
 
 
-def _costs(costs: list[dict[str, Any]]) -> None:
+def print_costs(costs: list[dict[str, Any]]) -> None:
     if costs:
         shown = costs[:SHOWN_ROWS]
         table(["cost", "value", "unit"], [[c["term"], c["value"], c["unit"]] for c in shown])
 
 
-def _reasons(answer: dict[str, Any]) -> None:
+def print_reasons(answer: dict[str, Any]) -> None:
     if answer["reasons"]:
         print("these clash:" if answer["status"] == "infeasible" else "because:")
-        for reason in answer["reasons"]:
+        for reason in answer["reasons"][:SHOWN_ROWS]:
             print(f"  - {reason['text']}")
+    if len(answer["reasons"]) > SHOWN_ROWS:
+        print(f"… and {len(answer['reasons']) - SHOWN_ROWS} more; --json has all")
 
 
-def _alternatives(alternatives: list[dict[str, Any]]) -> None:
+def print_alternatives(alternatives: list[dict[str, Any]]) -> None:
     rows = [a for a in alternatives if "name" in a and "value" in a]
     if not rows:
         return
     why = [_first(a.get("breaks") or a.get("lacks") or a.get("note")) for a in rows]
+    head = ["alternative", "value", "unit"]
     cells = [[a["name"], a["value"], a["unit"]] for a in rows]
+    if all("occupancy_ns" in a for a in rows):
+        head = ["alternative", "root", "value", "unit", "ends at, ns", "busiest PU, ns"]
+        both = ("completion_ns", "occupancy_ns")
+        cells = [
+            [a["name"], a["root"], a["value"], a["unit"], *(a[key] for key in both)] for a in rows
+        ]
     if any(why):
         table(
-            ["alternative", "value", "unit", "remark"],
+            [*head, "remark"],
             [[*cell, text] for cell, text in zip(cells, why, strict=True)],
         )
     else:
-        table(["alternative", "value", "unit"], cells)
+        table(head, cells)
 
 
 def _first(remark: str | None) -> str | None:
@@ -207,29 +288,8 @@ def _first(remark: str | None) -> str | None:
     return f"{first}; and {len(more)} more" if more else remark
 
 
-def _assumed(assumed: list[dict[str, Any]]) -> None:
+def print_assumed(assumed: list[dict[str, Any]]) -> None:
     if assumed:
         print("assumed, because nobody stated or measured it:")
         for entry in assumed:
             print(f"  - {entry['fact']} ({entry['because']})")
-
-
-def print_why(told: dict[str, Any]) -> None:
-    """Print why a decision is as it is, or what an alternative costs."""
-    _headline(told)
-    if "not" not in told:
-        _costs(told["costs"])
-        _reasons(told)
-        _alternatives(told["alternatives"])
-        _assumed(told["assumed"])
-        return
-    other = told["not"]
-    forced = " ".join(f"{key}={value}" for key, value in other["forced"].items())
-    if other["difference"] is None:
-        print(f"{forced} is not possible:")
-        for reason in other["reasons"]:
-            print(f"  - {reason['text']}")
-        return
-    sure = "exactly" if other["exact"] else "about (one of the two answers is not proven optimal)"
-    unit = other["objective"]["unit"]
-    print(f"{forced} would cost {sure} {number(other['difference'])} {unit} more")

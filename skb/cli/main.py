@@ -15,6 +15,7 @@ import typer
 from skb import __version__
 from skb.cli import (
     asking,
+    benching,
     binding,
     comparing,
     exporting,
@@ -23,9 +24,11 @@ from skb.cli import (
     knowing,
     measuring,
     querying,
+    repairing,
     serving,
     simulating,
     touring,
+    warming,
 )
 from skb.errors import SkbError
 
@@ -47,9 +50,12 @@ for _module in (
     exporting,
     asking,
     binding,
+    repairing,
     querying,
     simulating,
     serving,
+    benching,
+    warming,
 ):
     _module.register(app)
 

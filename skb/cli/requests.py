@@ -13,6 +13,9 @@ import msgspec
 from skb.errors import RequestError
 
 SIZE_LIMIT = 4 * 1024 * 1024
+# what holds the name of a task or an application is text, also where it looks like a number
+_TEXTS = frozenset({"name", "from", "to", "task"})
+MOST_PUS = 100_000
 
 
 def read_request(where: str | None, question: str = "") -> dict[str, Any]:
@@ -66,16 +69,17 @@ def read_pus(text: str) -> list[int]:
     try:
         for part in text.split(","):
             first, _, last = part.partition("-")
-            found += range(int(first), int(last or first) + 1)
-            if len(found) > 100_000:
+            more = range(int(first), int(last or first) + 1)
+            if len(found) + more.stop - more.start > MOST_PUS:
                 raise ValueError
+            found += more
     except ValueError as fault:
         raise RequestError(f"cannot read {text!r} as PU numbers", mend="write 0,4,8-11") from fault
     return found
 
 
 def read_pairs(text: str, place: str) -> dict[str, Any]:
-    """Read `name=rx cores=2 exclusive=true`; numbers and true/false are typed."""
+    """Read `name=rx cores=2 exclusive=true`; numbers and true/false are typed, names are not."""
     found: dict[str, Any] = {}
     for word in text.split():
         key, equals, value = word.partition("=")
@@ -87,7 +91,7 @@ def read_pairs(text: str, place: str) -> dict[str, Any]:
             wrong = f"{key!r} is given twice" if key in found else f"cannot read {word!r}"
             mend = f'write "{word}=true"' if word.isidentifier() else 'write "name=rx cores=2"'
             raise RequestError(wrong, place=place, mend=mend)
-        found[key] = _typed(value)
+        found[key] = value if key in _TEXTS else _typed(value)
     return found
 
 

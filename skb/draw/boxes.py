@@ -265,9 +265,11 @@ def _guests(names: Sequence[str]) -> tuple[Box, ...]:
 
 
 def _chips(machine: Machine, chain: Sequence[str]) -> list[Box]:
-    """Return one chip for each PCI function or device that is local to the chain's parts."""
+    """Return one chip for each PCI function or device that is local to the chain's parts, their
+    memory nodes included.
+    """
     found: list[tuple[str, list[str]]] = []
-    for at in chain:
+    for at in (part for link in chain for part in (link, *_memory_nodes(machine, link))):
         for child in machine.children(at):
             if kind_of(child) in IO_KINDS:
                 found += _functions(machine, child, [])

@@ -13,14 +13,13 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from skb.draw.arrows import between, centre_edge, on_curve
 from skb.draw.boxes import index, layout
 from skb.draw.machine_svg import scene
 from skb.draw.packing import Box
-from skb.draw.style import HEAT_STEPS, STYLE, TASK_COLOURS
+from skb.draw.style import HEAT_STEPS, STYLE, TASK_COLOURS, WEIGHTS
 from skb.draw.svg import (
-    Point,
     arrow_head,
-    curve,
     document,
     element,
     label,
@@ -28,14 +27,13 @@ from skb.draw.svg import (
     text,
     tooltip,
 )
-from skb.draw.words import quantity, short, time_text
+from skb.draw.words import quantity, short, size_text, time_text
 from skb.machine import Machine
 
 Json = Mapping[str, Any]
 DENSE_SENDS = 100
 LINE = 20.0
 LEGEND_WIDTH = 620.0
-LARGEST_BEND = 44.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +78,8 @@ def _overlay(machine: Machine, decision: Json) -> Overlay:
         return _placement(machine, answer)
     if decision.get("question") == "buffers" and answer.get("flows"):
         return _buffers(machine, answer, _mapping(decision.get("request")))
+    if decision.get("question") == "links" and answer.get("load"):
+        return _links(machine, answer)
     return Overlay(layout(machine))
 
 
@@ -166,7 +166,7 @@ def _route(machine: Machine, answer: Json) -> Overlay:
 
 def _send(a: Box, b: Box, order: int, when: float | None, critical: bool, total: int) -> str:
     dense = total > DENSE_SENDS
-    path, control, tip = _between(a, b, 0.14)
+    path, control, tip = between(a, b, 0.14)
     words = f"{_title(a)} → {_title(b)}"
     words += f": send {order} of {_title(a)}, arrives at" if order else ": sent at"
     attributes: dict[str, str | float] = {
@@ -184,9 +184,9 @@ def _send(a: Box, b: Box, order: int, when: float | None, critical: bool, total:
         arrow_head(tip, control, 5.0 if dense else 8.0),
     ]
     if order and not dense:
-        start = _centre_edge(a, control)
+        start = centre_edge(a, control)
         along = 0.62 if math.dist(start, tip) > 60 else 0.5
-        x, y = _on_curve(start, control, tip, along)
+        x, y = on_curve(start, control, tip, along)
         inner.append(element("circle", {"class": "badge", "cx": x, "cy": y, "r": 6.5}))
         inner.append(label(x, y + 3.2, str(order), "count"))
     return element("g", attributes, *inner)
@@ -295,7 +295,7 @@ def _device(name: Any) -> str:
 
 def _flow(name: str, way: list[Box]) -> Iterator[str]:
     for a, b in pairwise(way):
-        path, control, tip = _between(a, b, 0.08)
+        path, control, tip = between(a, b, 0.08)
         yield element(
             "g",
             {"class": "hop", "data-flow": name, "data-from": a.name, "data-to": b.name},
@@ -306,28 +306,50 @@ def _flow(name: str, way: list[Box]) -> Iterator[str]:
         )
 
 
-# -------------------------------------------------------------------- curves between boxes
-def _between(a: Box, b: Box, bend: float) -> tuple[str, Point, Point]:
-    """Return path, control point and tip of an arrow between the edges of two boxes."""
-    length = math.dist(a.centre, b.centre)
-    _path, control = curve(a.centre, b.centre, min(bend, LARGEST_BEND / max(length, 1.0)))
-    start, tip = _centre_edge(a, control), _centre_edge(b, control)
-    points = [f"{value:.1f}" for value in (*start, *control, *tip)]
-    return "M{} {}Q{} {} {} {}".format(*points), control, tip
+# -------------------------------------------------------------------- links
+def _links(machine: Machine, answer: Json) -> Overlay:
+    over = Overlay(layout(machine))
+    boxes = index(over.box)
+    loads = {
+        (boxes[str(a)], boxes[str(b)]): load
+        for a, row in _mapping(answer["load"]).items()
+        for b, value in _mapping(row).items()
+        if str(a) in boxes and str(b) in boxes and (load := _float(value)) is not None
+    }
+    most = max(loads.values(), default=0.0)
+    depth = _mapping(answer.get("queue_depth"))
+    fullest = [tuple(_list(link)) for link in _list(answer.get("fullest"))]
+    for (a, b), load in sorted(loads.items(), key=lambda row: row[1]):
+        queue = _float(_mapping(depth.get(a.name)).get(b.name))
+        over.arrows.append(_loaded(a, b, load / most if most else 0.0, load, queue, fullest))
+    sample = _sample(0, "hop", "what a link carries in this direction (thicker = more)")
+    over.legend.append(sample + _sample(390, "hop critical", "the fullest links"))
+    return over
 
 
-def _centre_edge(box: Box, toward: Point) -> Point:
-    """Return where the ray from the centre of a box to a point leaves the box."""
-    (cx, cy), (dx, dy) = box.centre, (toward[0] - box.centre[0], toward[1] - box.centre[1])
-    reach = max(abs(dx) / (box.w / 2), abs(dy) / (box.h / 2))
-    return (cx, cy) if reach <= 1 else (cx + dx / reach, cy + dy / reach)
-
-
-def _on_curve(start: Point, control: Point, end: Point, t: float) -> Point:
-    near, middle, far = (1 - t) ** 2, 2 * t * (1 - t), t**2
-    return (
-        near * start[0] + middle * control[0] + far * end[0],
-        near * start[1] + middle * control[1] + far * end[1],
+def _loaded(
+    a: Box, b: Box, share: float, load: float, queue: float | None, fullest: list[Any]
+) -> str:
+    path, control, tip = between(a, b, 0.1)
+    full = (a.name, b.name) in fullest
+    step = max(0, min(WEIGHTS - 1, int((WEIGHTS - 1) * share)))
+    words = f"{a.name} → {b.name} carries {load:g}"
+    if queue is not None:
+        words += f", queue of a channel {size_text(queue)}"
+    x, y = on_curve(centre_edge(a, control), control, tip, 0.36)
+    return element(
+        "g",
+        {
+            "class": f"hop weight{step}{' critical' if full else ''}",
+            "data-from": a.name,
+            "data-to": b.name,
+            "data-load": f"{load:g}",
+        },
+        tooltip(words),
+        element("path", {"class": "send", "d": path}),
+        arrow_head(tip, control, 8.0),
+        element("circle", {"class": "badge", "cx": x, "cy": y, "r": 7.5}),
+        label(x, y + 3.2, short(f"{load:g}", 5), "count"),
     )
 
 

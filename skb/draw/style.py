@@ -11,6 +11,7 @@ from string import Template
 
 HEAT_STEPS = 7
 TASK_COLOURS = 8
+WEIGHTS = 5  # widths of links by what they carry
 
 _RULES = Template("""
 svg.skb{background:$paper;font-family:system-ui,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
@@ -50,6 +51,11 @@ svg.skb{background:$paper;font-family:system-ui,"Segoe UI",Roboto,"DejaVu Sans",
 .skb .critical .send{stroke:$accent;stroke-width:3}
 .skb .critical .head{fill:$accent}
 .skb .dense .critical .send{stroke-width:2.4;stroke-opacity:1}
+.skb .weight0 .send{stroke-width:1}
+.skb .weight1 .send{stroke-width:1.6}
+.skb .weight2 .send{stroke-width:2.3}
+.skb .weight3 .send{stroke-width:3}
+.skb .weight4 .send{stroke-width:3.8}
 .skb .badge{fill:$paper;stroke:$send;stroke-width:1.2}
 .skb .critical .badge{fill:$accent;stroke:$accent}
 .skb .count{font-size:9px;font-weight:700;text-anchor:middle}

@@ -140,19 +140,47 @@ class Model:
             tuple(term(arg) for arg in atom.symbol.arguments) for atom in found if atom.is_fact
         )
 
+    def literals(self, atoms: Iterable[Atom]) -> dict[Atom, int]:
+        """Return how the solver numbers ground atoms, for `possible`; others are missing."""
+        known = self._control.symbolic_atoms
+        found = {
+            atom: known[clingo.Function(atom[0], [symbol(arg) for arg in atom[1]])]
+            for atom in atoms
+        }
+        return {atom: entry.literal for atom, entry in found.items() if entry is not None}
+
+    def possible(self, assumed: Sequence[int], limits: Limits) -> tuple[bool | None, list[int]]:
+        """Tell whether literals can hold together, else those that clash; None at the limit.
+
+        Nothing else is read from the solver, so that many small questions cost little.
+        """
+        solving = self._control.configuration.solve
+        setattr(solving, "models", "1")  # noqa: B010
+        setattr(solving, "solve_limit", str(max(1, limits.conflicts)))  # noqa: B010
+        with self._control.solve(list(assumed), async_=True) as handle:
+            if not _waited(handle, time.monotonic() + limits.seconds):
+                handle.cancel()
+            result = handle.get()
+            core = list(handle.core()) if result.unsatisfiable else []
+        return result.satisfiable, core
+
     def solve(
         self,
         assumptions: Iterable[tuple[Atom, bool]] = (),
         limits: Limits | None = None,
         *,
         models: int = 0,
+        most: int | None = None,
     ) -> Outcome:
         """Solve under assumptions for the best model, or for so many `models`.
 
-        `limits.conflicts` decides when to give up, `limits.seconds` is the fuse.
+        `limits.conflicts` decides when to give up, `limits.seconds` is the fuse. Where `most` is
+        given, models that cost more do not count.
         """
         control, spent = self._control, limits or Limits()
         setattr(control.configuration.solve, "models", str(models))  # noqa: B010
+        mode = "opt" if most is None else f"opt,{most}"
+        setattr(control.configuration.solve, "opt_mode", mode)  # noqa: B010
         setattr(  # noqa: B010
             control.configuration.solve, "solve_limit", str(max(1, spent.conflicts))
         )
@@ -164,6 +192,10 @@ class Model:
             return self._run(literals, spent, every=models == 0)
         except RuntimeError as fault:
             raise EncodingError(f"clingo gave up: {fault}") from fault
+
+    def interrupt(self) -> None:
+        """End a call of `solve` in another thread, or the next one at its beginning."""
+        self._control.interrupt()
 
     def _run(
         self, literals: Mapping[tuple[clingo.Symbol, bool], Atom], spent: Limits, every: bool

@@ -1,396 +1,284 @@
-"""A large placement of simple tasks on classes of PUs: contraction, then simulated annealing.
+"""The local search of a large placement: annealing of items on classes of PUs, level by level.
 
-A class is all PUs that rules, prices and distances do not tell apart, so a task has as many choices
-as there are caches instead of PUs. Tasks that talk most are merged into items that fit one class,
-the items are placed, then the tasks by themselves at a lower temperature (heavy-edge contraction as
-in Karypis and Kumar, "A fast and high quality multilevel scheme for partitioning irregular graphs",
-1998). It judges nothing: what a task may use comes in with the board, and the seats are tried on
-the board's own state before they are given back.
+Tasks that talk most are joined to items that fit one class, and these to larger ones; the largest
+are placed first, and each level starts from the placement of the one above at a lower temperature
+(see `placement_items`, `placement_kernel`). Later rounds start anew, or from the best placement
+once more. It judges nothing: what a task may use comes in with the board, and the seats are looked
+at once more (`placement_admissible`) before they are given back.
 """
 
 from __future__ import annotations
 
-import random
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from math import log
+from dataclasses import dataclass
 
-from skb.engines.placement_search import Board, Seat, Seats, State
+from skb.engines.compiling import PLAIN, Arm, fastest, loaded
+from skb.engines.placement_admissible import admissible
+from skb.engines.placement_arrays import (
+    LARGEST,
+    edge_price,
+    first_draw,
+    largest_price,
+    price_of,
+    problem_of,
+    start,
+)
+from skb.engines.placement_items import Classes, Items, classes_of, contracted, items_of
+from skb.engines.placement_kernel import FRESH, SEED, STRIDE, Problem, keep
+from skb.engines.placement_search import Board, Job, Seat, Seats, State
 
-# steps for each task, of which a share places the items; a Python makes about 100,000 in a second
-STEPS, LEAST_STEPS, ON_ITEMS = 4000, 60_000, 0.4
-# the share of the mean price of an edge that a step may cost: at the start, at the end, and at the
-# start for tasks whose items are placed
-HOT, COLD, WARM = 1.5, 0.03, 0.25
-# of a class: how much an item may fill; tried in turn until the items fit
-FILLS = (1.0, 0.75, 0.5, 0.0)
+# steps for each task in a round, at least and at most; they grow with the square of the tasks: with
+# few of them restarts matter more than patience, since a slow run ends in the widest valley, which
+# need not be the deepest
+SHORT, LONG = 1_000, 12_000
+# steps for each task in all rounds, and when in a hurry; and in a round at least
+ALL, QUICK, LEAST = 400_000, 1_000, 20_000
+# the first round has so many times fewer steps
+FIRST = 8
+# items for which nothing is loaded: to compile their search saves less than it costs
+SMALL = 16
+# of the steps that numba's arm makes in a time, plain Python makes one in so many
+SLOWER = 40
+# the mean prices of an edge that a step may cost: at the start, so many that even those who talk
+# with many are torn apart; by level from the tasks on, where the level above placed them; where
+# tasks were placed before; and at the end
+HOT, WARM, AGAIN, COLD = 4.0, (0.2, 0.3, 0.5), (0.35, 0.6), 0.03
+# the share of the steps of a level that go to steps that cost nothing
+QUENCH = 0.05
+# of a class: how much an item may fill, level by level
+FILLS = (1.0, 0.5, 0.25)
+# attempts to pack items before smaller ones are tried
+PACKINGS = 24
+# rounds that end with the best price before no more are made
+ENOUGH = 12
 
 
-@dataclass(slots=True)
-class Items:
-    """What is placed: `cost` by item and class (None where it may not run), `peers` with rates,
-    `apart` other items with the table of the objects that they may not share.
+def annealed(
+    board: Board, seed: int, most: int, deadline: float, quick: bool = False, arm: Arm | None = None
+) -> Seats | None:
+    """Return a placement, None where some task has to span classes or no packing was found.
+
+    Work is counted in steps: at most `most` of the compiled arm, of which the plain one makes a
+    share; when `quick`, or with few tasks, so few that either arm makes all of them, and nothing is
+    loaded for them.
+    The deadline is a fuse.
     """
+    if time.monotonic() >= deadline or (classes := classes_of(board)) is None:
+        return None
+    tasks = items_of(board, classes)
+    if tasks is None:
+        return None
+    quick = quick or len(tasks.units) <= SMALL
+    chosen = arm or (loaded() if quick else ready(board, deadline))
+    placed = Search(tasks, classes, chosen).run(seed, most, deadline, quick)
+    seats = None if placed is None else seated(board, classes, tasks, placed)
+    return seats if seats is not None and admissible(board, seats) else None
 
-    units: list[int]
-    cache: list[int]
-    cost: list[list[int | None]]
-    peers: list[dict[int, int]]
-    apart: list[list[tuple[int, int]]]
-    members: list[list[int]] = field(default_factory=list)
+
+def ready(board: Board, deadline: float) -> Arm:
+    """Return the arm for a board, loaded where that is worth it and can be had in time."""
+    return fastest(deadline) if len(board.jobs) > SMALL else loaded()
+
+
+def abstracts(board: Board) -> bool:
+    """Whether prices or rooms differ inside classes, so that steps on PUs may find more."""
+    cores: set[tuple[int, str]] = set()
+    for pu in board.pus:
+        if (board.alike[pu], board.core_of[pu]) in cores:
+            return True
+        cores.add((board.alike[pu], board.core_of[pu]))
+    return any(job.need > 1 or (job.remembers and job.amounts) for job in board.jobs)
 
 
 @dataclass(frozen=True, slots=True)
-class Classes:
-    """Where things are placed: PUs by class, distances, room, caches, and objects by table."""
+class Level:
+    """Items of a size with their problem, and for each the items of the level below."""
 
-    pus: tuple[tuple[int, ...], ...]
-    distance: list[list[int]]
-    room: list[int]
-    cache: list[int]
-    cache_room: list[int]
-    objects: list[list[str]]
+    items: Items
+    problem: Problem
 
 
-def annealed(board: Board, seed: int, most: int, deadline: float) -> Seats | None:
-    """Return a placement, None where tasks are not simple or no way to pack them was found.
+class Search:
+    """Rounds of annealing through the levels of one request."""
 
-    Simple tasks have one PU or exclusive core each, do not share it, do not move and need not be
-    together. Work is counted in steps, at most `most`; the deadline is a fuse.
-    """
-    width = _width(board)
-    if width is None or time.monotonic() >= deadline:
-        return None
-    classes = _classes(board)
-    tasks = _items(board, classes, width)
-    chance = random.Random(seed)
-    steps = min(most, max(LEAST_STEPS, STEPS * len(board.jobs)))
-    on_items = round(steps * ON_ITEMS)
-    placed = None
-    for fill in FILLS:
-        items = _contracted(tasks, classes, fill)
-        if items is None or (start := _packed(items, classes, deadline)) is None:
-            continue
-        on_items = on_items if fill else steps
-        found = _Annealing(items, classes, start, chance).run(HOT, on_items, deadline)
-        placed = [0] * len(tasks.units)
-        for item, members in enumerate(items.members):
-            for task in members:
-                placed[task] = found[item]
-        if fill:
-            placed = _Annealing(tasks, classes, placed, chance).run(
-                WARM, steps - on_items, deadline
-            )
-        break
-    return None if placed is None else _seats(board, classes, placed)
+    def __init__(self, tasks: Items, classes: Classes, arm: Arm) -> None:
+        self.tasks, self.classes = tasks, classes
+        self.arm = arm if largest_price(tasks, classes) < LARGEST else PLAIN
+        levels = [tasks]
+        for fill in reversed(FILLS):
+            items = contracted(levels[-1], classes, int(max(classes.room) * fill))
+            if items is not levels[-1]:
+                levels.append(items)
+        self.levels = [Level(items, problem_of(items, classes, self.arm)) for items in levels]
+        self.edge = edge_price(tasks, classes)
 
-
-def _width(board: Board) -> int | None:
-    """Return the PUs of a core, None where the board is not a simple one."""
-    widths = {len(pus) for pus in board.core_pus.values()}
-    usable = len(board.pus) == sum(len(pus) for pus in board.core_pus.values())
-    width = widths.pop()
-    alone = all(
-        job.need == 1
-        and job.load == board.full
-        and job.current is None
-        and (not job.whole or (width == 1 or job.exclusive))
-        for job in board.jobs
-    )
-    regular = not widths and (usable or width == 1)
-    return width if alone and regular and not board.together else None
-
-
-def _classes(board: Board) -> Classes:
-    found: dict[int, list[int]] = defaultdict(list)
-    for pu in board.pus:
-        found[board.alike[pu]].append(pu)
-    pus = tuple(map(tuple, found.values()))
-    first = [group[0] for group in pus]
-    other = [_other(board, group) for group in pus]
-    caches = [board.cache_of.get(pu, "") for pu in first]
-    number = {cache: index for index, cache in enumerate(dict.fromkeys(caches))}
-    return Classes(
-        pus,
-        [
-            [
-                board.latency(a, b if a != b else other[i]) + board.latency(b, a)
-                if a != b
-                else 2 * board.latency(a, other[i])
-                for b in first
-            ]
-            for i, a in enumerate(first)
-        ],
-        [len(group) for group in pus],
-        [number[cache] for cache in caches],
-        [board.cache_size.get(cache, 0) for cache in number],
-        [[table[pu] for pu in first] for _members, table in board.apart],
-    )
-
-
-def _other(board: Board, group: Sequence[int]) -> int:
-    """Return a PU of another core where there is one: what two tasks of a class usually get."""
-    core = board.core_of[group[0]]
-    return next((pu for pu in group if board.core_of[pu] != core), group[-1])
-
-
-def _items(board: Board, classes: Classes, width: int) -> Items:
-    count = len(board.jobs)
-    found = Items(
-        [width if job.exclusive else 1 for job in board.jobs],
-        [job.cache for job in board.jobs],
-        [[_cost(board, task, pus[0]) for pus in classes.pus] for task in range(count)],
-        [{} for _ in range(count)],
-        [[] for _ in range(count)],
-        [[task] for task in range(count)],
-    )
-    for a, b, rate in board.traffic:
-        if a != b:
-            found.peers[a][b] = found.peers[b][a] = found.peers[a].get(b, 0) + rate
-    for table, (members, _objects) in enumerate(board.apart):
-        for a in members:
-            found.apart[a] += [(b, table) for b in members if a != b]
-    return found
-
-
-def _cost(board: Board, task: int, pu: int) -> int | None:
-    """Return twice the price of a first PU by itself, None where the task may not use it."""
-    job = board.jobs[task]
-    if pu not in job.first or pu not in job.allowed:
-        return None
-    price = job.toll(pu)
-    if job.remembers:
-        price += board.unit * min((board.memory(pu, n) for n in job.nodes), default=0)
-    return 2 * price
-
-
-# ------------------------------------------------------------ contraction
-def _contracted(tasks: Items, classes: Classes, fill: float) -> Items | None:
-    """Return items of tasks that talk most for their size; None where they are the tasks."""
-    most = int(max(classes.room) * fill)
-    most_cache = max(classes.cache_room, default=0)
-    items = tasks
-    while True:
-        pairs = sorted(
-            ((a, b) for a, peers in enumerate(items.peers) for b in peers if a < b),
-            key=lambda p: (-items.peers[p[0]][p[1]] / (items.units[p[0]] + items.units[p[1]]), p),
-        )
-        into = list(range(len(items.units)))
-        taken: set[int] = set()
-        for a, b in pairs:
-            if a in taken or b in taken or items.units[a] + items.units[b] > most:
-                continue
-            if items.cache[a] + items.cache[b] > most_cache or not _joinable(items, a, b):
-                continue
-            into[b] = a
-            taken |= {a, b}
-        if not taken:
-            return items if fill == 0.0 or items is not tasks else None
-        items = _merged(items, into)
-
-
-def _joinable(items: Items, a: int, b: int) -> bool:
-    """Whether some class may take both, and they need not be apart."""
-    both = any(
-        x is not None and y is not None for x, y in zip(items.cost[a], items.cost[b], strict=True)
-    )
-    return both and all(other != b for other, _table in items.apart[a])
-
-
-def _merged(items: Items, into: Sequence[int]) -> Items:
-    kept = [item for item, target in enumerate(into) if item == target]
-    number = {item: index for index, item in enumerate(kept)}
-    to = [number[target] for target in into]
-    count = len(kept)
-    found = Items(
-        [0] * count,
-        [0] * count,
-        [[0] * len(items.cost[0]) for _ in kept],
-        [{} for _ in kept],
-        [[] for _ in kept],
-        [[] for _ in kept],
-    )
-    for item, target in enumerate(to):
-        found.units[target] += items.units[item]
-        found.cache[target] += items.cache[item]
-        found.members[target] += items.members[item]
-        found.apart[target] += [(to[other], table) for other, table in items.apart[item]]
-        row = zip(found.cost[target], items.cost[item], strict=True)
-        found.cost[target] = [None if a is None or b is None else a + b for a, b in row]
-        for other, rate in items.peers[item].items():
-            if to[other] != target:
-                found.peers[target][to[other]] = found.peers[target].get(to[other], 0) + rate
-    return found
-
-
-# ------------------------------------------------------------ placing
-class _Room:
-    """Items in classes, with what is left of the classes."""
-
-    def __init__(self, items: Items, classes: Classes) -> None:
-        self.items = items
-        self.classes = classes
-        self.at = [-1] * len(items.units)
-        self.free = list(classes.room)
-        self.cache = list(classes.cache_room)
-
-    def put(self, item: int, group: int, sign: int = 1) -> None:
-        self.free[group] -= sign * self.items.units[item]
-        self.cache[self.classes.cache[group]] -= sign * self.items.cache[item]
-        self.at[item] = group if sign > 0 else -1
-
-    def fits(self, item: int, group: int) -> bool:
-        if self.items.cost[item][group] is None or self.free[group] < self.items.units[item]:
-            return False
-        if self.items.cache[item] > self.cache[self.classes.cache[group]]:
-            return False
-        for other, table in self.items.apart[item]:
-            objects, there = self.classes.objects[table], self.at[other]
-            if there >= 0 and objects[there] == objects[group]:
-                return False
-        return True
-
-    def price(self, item: int, group: int) -> int:
-        """Return twice what an item costs in a class beside those that are placed."""
-        row, at = self.classes.distance[group], self.at
-        price = self.items.cost[item][group] or 0
-        for other, rate in self.items.peers[item].items():
-            there = at[other]
-            if there >= 0:
-                price += rate * row[there]
-        return price
-
-
-def _packed(items: Items, classes: Classes, deadline: float) -> list[int] | None:
-    """Return a first placement: who has least choice, then who talks most to the placed."""
-    room = _Room(items, classes)
-    left = set(range(len(items.units)))
-    choice = [sum(cost is not None for cost in row) for row in items.cost]
-    talk = [0] * len(items.units)
-    large = max(items.units) > 1
-    while left and time.monotonic() < deadline:
-        # large items first where sizes differ: small ones fill the holes
-        item = min(left, key=lambda i: (choice[i], -items.units[i] if large else 0, -talk[i], i))
-        found = [g for g in range(len(classes.room)) if room.fits(item, g)]
-        if not found:
-            return None
-        room.put(item, min(found, key=lambda g: (room.price(item, g), -room.free[g], g)))
-        left.discard(item)
-        for other, rate in items.peers[item].items():
-            talk[other] += rate
-    return None if left else room.at
-
-
-class _Annealing:
-    """Moves and swaps of items between classes with a falling temperature."""
-
-    def __init__(
-        self, items: Items, classes: Classes, start: Sequence[int], chance: random.Random
-    ) -> None:
-        self.room = _Room(items, classes)
-        for item, group in enumerate(start):
-            self.room.put(item, group)
-        self.draw = chance.random
-        self.peers = [list(peers) for peers in items.peers]
-
-    def run(self, hot: float, steps: int, deadline: float) -> list[int]:
-        """Return the best placement; `hot` is a share of the mean price of an edge."""
-        room, draw, count = self.room, self.draw, len(self.room.at)
-        rates = [rate for peers in room.items.peers for rate in peers.values()]
-        far = [value for row in room.classes.distance for value in row if value]
-        if not rates or not far or len(room.free) < 2:
-            return room.at
-        edge = sum(rates) / len(rates) * sum(far) / len(far)
-        value = best = 0
-        found = list(room.at)
-        heat, factor = hot * edge, (COLD / hot) ** (1024 / steps)
-        for step in range(steps):
-            if step % 1024 == 0:
-                heat *= factor
-                if time.monotonic() >= deadline:
-                    break
-            item = int(draw() * count)
-            near = self.peers[item]
-            if near and draw() < 0.7:
-                group = room.at[near[int(draw() * len(near))]]
+    def run(self, seed: int, most: int, deadline: float, quick: bool = False) -> list[int] | None:
+        """Return the class of each item of the lowest level, None where nothing was packed."""
+        count = len(self.tasks.units)
+        degree = sum(map(len, self.tasks.peers)) / count
+        # a step looks at all peers of an item
+        share = min(1.0, 8 / (1 + degree))
+        if quick:
+            left = length = round(min(most, QUICK * count) * share)
+        else:
+            each = min(LONG, max(SHORT, 3 * count**2 // 4))
+            slower = 1 if self.arm.name == "compiled" else SLOWER
+            left = round(min(most, ALL * count) * share / slower)
+            length = left if left < 2 * LEAST else max(LEAST, min(each * count, left // 2))
+        best: tuple[int, list[int]] | None = None
+        same = number = 0
+        while number == 0 or (left > 0 and time.monotonic() < deadline and same < ENOUGH):
+            # a short one first: on a busy host the fuse may end the others before they cool down
+            steps = min(length // FIRST if number == 0 and length > LEAST else length, left)
+            draw = seed * 1_000_003 + number
+            # in turn from the largest items on, from smaller ones, and from the best once more
+            fresh, turn = number % 3 < 2, number - number // 3
+            if best is not None and not fresh:
+                hot = AGAIN[number // 3 % len(AGAIN)]
+                found = self._annealed(0, best[1], (hot, draw), steps, deadline)
+            elif (again := self._round(turn, draw, steps, deadline)) is not None:
+                found = again
             else:
-                group = int(draw() * len(room.free))
-            if group != room.at[item]:
-                # accept what costs d more with probability exp(-d / heat)
-                value += self._try(item, group, -heat * log(1.0 - draw()))
-                if value < best:
-                    best = value
-                    found = list(room.at)
+                break
+            if best is None or found[0] < best[0]:
+                best, same = found, 0
+            same += found[0] == best[0] and fresh
+            left -= steps
+            number += 1
+        return best and best[1]
+
+    def _round(
+        self, turn: int, seed: int, steps: int, deadline: float
+    ) -> tuple[int, list[int]] | None:
+        """Return the price and the placement of a run through the levels, fewer by turns."""
+        placed: Sequence[int] | None = None
+        found: tuple[int, list[int]] | None = None
+        for index in reversed(range(len(self.levels) - turn % len(self.levels))):
+            hot = HOT if placed is None else WARM[index]
+            placed = placed or self._packed(self.levels[index], deadline)
+            if placed is None:
+                continue
+            part = steps // (index + 2) if index else steps
+            steps -= part
+            found = self._annealed(index, placed, (hot, seed), part, deadline)
+            placed = self._below(index, found[1])
         return found
 
-    def _try(self, item: int, group: int, most: float) -> int:
-        """Move an item, or swap it with one that is there; return what that costs, 0 if not
-        done.
-        """
-        room, here = self.room, self.room.at[item]
-        if room.items.cost[item][group] is None:
-            return 0
-        before = room.price(item, here)
-        room.put(item, here, -1)
-        if room.fits(item, group):
-            more = room.price(item, group) - before
-            if more <= most:
-                room.put(item, group)
-                return more
-        else:
-            other = self._one_of(group)
-            if other >= 0:
-                done = self._swapped(item, other, here, group, before, most)
-                if done is not None:
-                    return done
-        room.put(item, here)
-        return 0
+    def _below(self, index: int, placed: Sequence[int]) -> list[int]:
+        """Return the classes of the items of the level below."""
+        if index == 0:
+            return list(placed)
+        members = self.levels[index].items.members
+        of = {task: item for item, tasks in enumerate(members) for task in tasks}
+        return [placed[of[tasks[0]]] for tasks in self.levels[index - 1].items.members]
 
-    def _one_of(self, group: int) -> int:
-        at, count = self.room.at, len(self.room.at)
-        for _ in range(8):
-            other = int(self.draw() * count)
-            if at[other] == group:
-                return other
-        inside = [other for other in range(count) if at[other] == group]
-        return inside[int(self.draw() * len(inside))] if inside else -1
-
-    def _swapped(
-        self, item: int, other: int, here: int, group: int, before: int, most: float
-    ) -> int | None:
-        room = self.room
-        before += room.price(other, group)
-        room.put(other, group, -1)
-        if room.fits(item, group):
-            after = room.price(item, group)
-            room.put(item, group)
-            if room.fits(other, here):
-                more = after + room.price(other, here) - before
-                if more <= most:
-                    room.put(other, here)
-                    return more
-            room.put(item, group, -1)
-        room.put(other, group)
+    def _packed(self, level: Level, deadline: float) -> list[int] | None:
+        """Return a first placement: who has least choice, then large ones, then who talks most."""
+        items, arm = level.items, self.arm
+        choice = {cost: sum(p >= 0 for p in items.rows.values[cost]) for cost in set(items.cost)}
+        # large items first where sizes differ: small ones fill the holes
+        size = max(items.units) + 1
+        pairs = zip(items.cost, items.units, strict=True)
+        urgent = arm.words([units - choice[cost] * size for cost, units in pairs])
+        for attempt in range(PACKINGS):
+            if time.monotonic() >= deadline:
+                return None
+            now = start(level.problem, self.classes, arm)
+            talk = arm.words([0] * len(items.units))
+            stuck = arm.pack(level.problem, now, urgent, talk, attempt % 2 == 1)
+            if stuck < 0:
+                return [int(group) for group in now.at]
+            urgent[stuck] = max(urgent) + 1
         return None
+
+    def _annealed(
+        self,
+        index: int,
+        placed: Sequence[int],
+        hot_seed: tuple[float, int],
+        steps: int,
+        deadline: float,
+    ) -> tuple[int, list[int]]:
+        """Return the best price that was met and its placement."""
+        (hot, seed), level = hot_seed, self.levels[index]
+        problem = level.problem
+        now = start(problem, self.classes, self.arm, placed)
+        now.control[SEED] = first_draw(seed)
+        quench = round(steps * QUENCH)
+        now.heat[0] = hot * self.edge
+        now.heat[1] = (COLD / hot) ** (STRIDE / max(STRIDE, steps - quench))
+        for part, still in ((steps - quench, False), (quench, True)):
+            if still:
+                now.heat[0] = 0.0
+            for begin in range(0, part, self.arm.stride):
+                if time.monotonic() >= deadline:
+                    break
+                self.arm.anneal(problem, now, min(self.arm.stride, part - begin))
+        if now.control[FRESH]:
+            keep(now)
+        found = [int(group) for group in now.found]
+        return price_of(level.items, self.classes, found), found
 
 
 # ------------------------------------------------------------ back to PUs
-def _seats(board: Board, classes: Classes, placed: Sequence[int]) -> Seats | None:
-    """Seat the tasks on PUs of their classes; None where memory nodes have no room for that."""
+def seated(board: Board, classes: Classes, tasks: Items, placed: Sequence[int]) -> Seats | None:
+    """Seat the tasks on PUs of their classes; None where shares or memory nodes have no room so."""
+    of = {task: placed[item] for item, members in enumerate(tasks.members) for task in members}
+    room = [_Cores(board, pus) for pus in classes.pus]
     state = State(board)
-    order = sorted(
-        range(len(placed)), key=lambda task: (not board.jobs[task].exclusive, placed[task], task)
-    )
-    left = [list(pus) for pus in classes.pus]
+    # cores first, then large shares: they fit where whatever is left does not
+    order = sorted(of, key=lambda task: (*_bulk(board.jobs[task]), of[task], task))
+    found: dict[int, Seat] = {}
     for task in order:
-        job, pus = board.jobs[task], left[placed[task]]
-        core = board.core_of[pus[0]]
-        mine = [pu for pu in pus if board.core_of[pu] == core] if job.exclusive else pus[:1]
-        left[placed[task]] = [pu for pu in pus if pu not in mine]
-        node = state.node(task, mine[0])
-        if node is None and job.nodes:
+        job = board.jobs[task]
+        pus = room[of[task]].given(job)
+        node = state.node(task, pus[0]) if pus else None
+        if not pus or (node is None and job.nodes):
             return None
-        state.sit(task, Seat(mine[0], tuple(mine) if job.whole else (mine[0],), node))
-    return tuple(seat for seat in state.seats if seat is not None)
+        found[task] = Seat(pus[0], tuple(sorted(pus)), node)
+        state.sit(task, found[task])
+    return tuple(found[task] for task in range(len(board.jobs)))
+
+
+def _bulk(job: Job) -> tuple[bool, int, int]:
+    return (not (job.exclusive or job.whole), -job.load, -job.need)
+
+
+class _Cores:
+    """The PUs of a class by core, with the load that is left."""
+
+    def __init__(self, board: Board, pus: Sequence[int]) -> None:
+        self.full = board.full
+        self.left = dict.fromkeys(pus, board.full)
+        self.core_of = board.core_of
+        self.cores: dict[str, list[int]] = defaultdict(list)
+        for pu in pus:
+            self.cores[board.core_of[pu]].append(pu)
+
+    def given(self, job: Job) -> list[int]:
+        """Return PUs for a task, of which the load is taken; none where there are too few."""
+        if not (job.exclusive or job.whole):
+            free = [pu for pu, left in self.left.items() if left >= job.load]
+            # what is begun is filled first, and a task's own PUs are near each other
+            begun = [pu for pu in free if self.left[pu] < self.full]
+            fresh = [pu for pu in free if self.left[pu] == self.full]
+            fresh.sort(key=lambda pu: self.cores[self.core_of[pu]][0])
+            chosen = [*begun, *fresh][: job.need]
+            return self._taken(chosen, job.load) if len(chosen) == job.need else []
+        load = self.full if job.exclusive else job.load
+        chosen, cores = [], 0
+        for pus in self.cores.values():
+            if (cores if job.whole else len(chosen)) >= job.need:
+                break
+            if all(self.left[pu] >= load for pu in pus):
+                chosen += self._taken(pus, load)
+                cores += 1
+        enough = (cores if job.whole else len(chosen)) >= job.need
+        return (chosen if job.whole else chosen[: job.need]) if enough else []
+
+    def _taken(self, pus: list[int], load: int) -> list[int]:
+        for pu in pus:
+            self.left[pu] -= load
+        return pus

@@ -250,7 +250,7 @@ class State:
             node
             for node in job.nodes
             if all(
-                self._used[resource, node] + amount <= self.board.supply[resource].get(node, amount)
+                self._used[resource, node] + amount <= self.board.supply[resource].get(node, inf)
                 for resource, amount in job.amounts.items()
             )
         ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from skb.engines.route_tree import Broadcast, Matrix
 
@@ -48,32 +49,46 @@ def interchangeable(costs: Broadcast) -> tuple[tuple[int, ...], ...]:
     """Group nodes whose exchange leaves every cost as it is.
 
     Exchange of two nodes is conjugation by a transposition, so being interchangeable is transitive
-    and comparing with one member of each class is enough.
+    and comparing with one member of each class is enough. Sums of rows and columns with weights,
+    the pair itself left out, say for all pairs at once which are worth comparing.
     """
-    matrices = (costs.first, costs.further, costs.tail)[:: 1 if costs.bursts else 2]
+    import numpy as np
+
+    matrices = []
+    for rows in (costs.first, costs.further, costs.tail)[:: 1 if costs.bursts else 2]:
+        matrix = np.array(rows, dtype=np.int64)
+        np.fill_diagonal(matrix, 0)
+        matrices.append(matrix)
+    size = costs.size
+    weights = np.random.default_rng(1).integers(1, 1 << 63, size=size, dtype=np.uint64)
+    alike = np.ones((size, size), dtype=bool)
+    for matrix in matrices:
+        alike &= matrix == matrix.T
+        for side in (matrix.view(np.uint64), matrix.T.astype(np.uint64)):
+            weighted = side * weights
+            rest = weighted.sum(axis=1)[:, None] - weighted
+            alike &= rest == rest.T
     classes: list[list[int]] = []
-    prints: list[tuple[int, ...]] = []
-    for node in range(costs.size):
-        mark = tuple(sum(row for v, row in enumerate(m[node]) if v != node) for m in matrices)
-        for at, nodes in enumerate(classes):
-            if prints[at] == mark and all(_alike(m, nodes[0], node) for m in matrices):
-                nodes.append(node)
+    first: list[int] = []
+    for node in range(size):
+        for at in alike[first, node].nonzero()[0].tolist():
+            if all(_alike(matrix, first[at], node) for matrix in matrices):
+                classes[at].append(node)
                 break
         else:
             classes.append([node])
-            prints.append(mark)
+            first.append(node)
     return tuple(tuple(nodes) for nodes in classes)
 
 
-def _alike(matrix: Matrix, one: int, two: int) -> bool:
-    if matrix[one][two] != matrix[two][one]:
-        return False
-    row, other = matrix[one], matrix[two]
-    return all(
-        row[w] == other[w] and line[one] == line[two]
-        for w, line in enumerate(matrix)
-        if w not in (one, two)
-    )
+def _alike(matrix: Any, one: int, two: int) -> bool:
+    """Whether two nodes have the same costs to and from all others."""
+    for side in (matrix, matrix.T):
+        apart = side[one] != side[two]
+        apart[[one, two]] = False
+        if apart.any():
+            return False
+    return True
 
 
 def merged(costs: Broadcast, groups: Sequence[Sequence[int]], exact: bool) -> Classes:

@@ -10,7 +10,7 @@ from skb.engines.asp import Atom, Model, Program, Term, minimal_core
 
 FILES = ("route/input.lp", "route/admissible.lp", "route/tree.lp")
 _ADMISSIBLE, _TREE = FILES[:2], (FILES[0], FILES[2])
-_CONSTRAINTS = ("forbid", "require", "max_fan_out", "root")
+_CONSTRAINTS = ("forbid", "require", "max_fan_out", "root", "forbid_link", "max_link_load")
 
 
 @dataclass(frozen=True, slots=True)

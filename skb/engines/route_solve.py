@@ -1,37 +1,52 @@
-"""The way to a tree with a proof: first trees, local search, exact programme, bounds.
+"""The way to a tree with a proof: first trees, local search, exact programmes, bounds.
 
 Work is counted, not timed: the same task, seed and effort give the same answer. `spent` is the
-fuse. A bound of an operation is, for each root, the weighted sum of the bounds of its broadcasts
-and the cheapest report; the operation's is that of the weakest root.
+fuse. The kernels of the search and of the heavy proofs run compiled where the fuse is a clock that
+leaves the time to load them, else plainly, with far less work.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import product
 
-from skb.engines.route_classes import FORBIDDEN, barred, coarser, interchangeable, merged
+from skb.engines.route_arms import PLAIN, RouteArm, fastest
+from skb.engines.route_bounds import (
+    Bounds,
+    Fuse,
+    Spent,
+    for_sets,
+    patient,
+    relaxed,
+    solved_by_sets,
+)
+from skb.engines.route_classes import FORBIDDEN, barred, interchangeable, merged
 from skb.engines.route_exact import Programme, work
 from skb.engines.route_greedy import LOOK_AHEAD, TAIL_SHARES, Greedy, leaders
-from skb.engines.route_prices import Prices, affordable, grouped
-from skb.engines.route_search import Search
+from skb.engines.route_search import LARGEST_COST, SMALLEST, Ground, Search
 from skb.engines.route_small import LARGEST, best_of_all
-from skb.engines.route_tree import Broadcast, Task, Tree, admissible, ordered, value
+from skb.engines.route_tree import Task, Tree, admissible, ordered, value
 
 EXACT_WORK = 160_000_000
 """Comparisons of the exact programme, about a second and a half: twelve unlike nodes."""
-MERGED_WORK = 20_000_000
-"""Comparisons of the programme over merged classes, about half a second."""
-PRICE_WORK = 120_000_000
-"""Table entries of the longest run of the prices, about half a second."""
-PRICE_ROUNDS, TRIAL_ROUNDS = 120, 6
-SEARCH_MOVES = 72_000
+LIGHT_WORK = 8_000_000
+"""Comparisons of the exact programme that are done sooner than a compiled kernel is loaded."""
+SEARCH_MOVES = {"plain": 72_000, "compiled": 600_000}
 GREEDY_STEPS = 2_000
-WALKS = 4
+HEATS = ((0.012, 0.004, 0.03, 0.012, 0.004, 0.06), (0.03, 0.1, 0.012, 0.06, 0.03, 0.1))
+"""Temperatures of the walks at their starts, as a share of the value: one phase, several."""
+SHARES = (1, 3, 3, 3, 3, 3)
+"""What the walks have of all moves; the first ones come before the heavy proofs."""
+FIRST_WALKS, WALKS = 1, len(SHARES)
+FIRST_MOVES = 400_000
+"""Most moves of the first walk: the proofs are quicker with a good tree, but not much."""
+FEW = 15
+"""Nodes up to which the programme of sets takes no longer than what may spare it work."""
 STAGED_ROOTS = 2
-
-Spent = Callable[[], bool]
+PROOF_SHARES = (0.7, 0.4)
+"""Shares of the time that is left which the bounds may take before the search goes on: one phase,
+and several, where a sum of bounds seldom proves the best tree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,42 +57,15 @@ class Solution:
     value: int
     bound: int
     methods: tuple[str, ...]
+    by_root: tuple[int, ...] = ()
 
     @property
     def proven(self) -> bool:
         return self.value == self.bound
 
-
-@dataclass(slots=True)
-class Bounds:
-    """Lower bounds by phase and root, and the methods that raised them."""
-
-    task: Task
-    rows: list[list[int]]
-    methods: list[str] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, task: Task) -> Bounds:
-        return cls(task, [[0] * task.size for _ in task.phases])
-
-    def raise_to(self, phase: int, found: Sequence[int], method: str) -> None:
-        row = self.rows[phase]
-        if any(new > old for new, old in zip(found, row, strict=True)):
-            self.rows[phase] = [max(pair) for pair in zip(found, row, strict=True)]
-            if method not in self.methods:
-                self.methods.append(method)
-
-    @property
-    def total(self) -> int:
-        return min(self.of_root(root) for root in self.task.roots)
-
-    def of_root(self, root: int) -> int:
-        weights = [weight for _, weight in self.task.phases]
-        total = sum(weight * row[root] for weight, row in zip(weights, self.rows, strict=True))
-        report = self.task.report
-        if report is not None:
-            total += min((report[v][root] for v in range(self.task.size) if v != root), default=0)
-        return total
+    def least(self, root: int) -> int:
+        """Return a lower bound of what every tree from a root takes."""
+        return self.by_root[root] if self.by_root else self.bound
 
 
 def solve(
@@ -99,19 +87,67 @@ def solve(
         if all_tried is not None:
             return _of_all(task, starts, all_tried, spent)
     bounds = Bounds.of(task)
-    exact = _exact(task, bounds, effort, spent)
+    exact = _exact(task, bounds, LIGHT_WORK, spent)
+    arm = PLAIN
+    if not exact and isinstance(spent, Fuse) and _in_words(task):
+        arm = fastest(spent.deadline)
+    if not exact and not (arm.compiled and for_sets(task, effort)):
+        exact = _exact(task, bounds, int(EXACT_WORK * effort), spent)
     trees = [tree for tree in (*starts, *exact) if admissible(task, tree)]
     found = _best([(value(task, tree), tree) for tree in trees])
     if not found or found[0][0] > bounds.total:
         found = _best([*found, *_greedy(task, partitions, effort, spent)])
-        if found:
-            found = _search(task, found, bounds.total, seed, effort, spent)
     if not found:
         return None
+    if found[0][0] > bounds.total:
+        found = _improved(task, bounds, found, arm, partitions, seed, effort, spent)
     best, tree = found[0]
-    if best > bounds.total:
-        _relax(task, bounds, best, partitions, effort, spent)
-    return Solution(tree, best, bounds.total, tuple(bounds.methods))
+    by_root = tuple(map(bounds.of_root, range(task.size)))
+    return Solution(tree, best, bounds.total, tuple(bounds.methods), by_root)
+
+
+def _in_words(task: Task) -> bool:
+    return task.size >= SMALLEST and all(
+        max(map(max, matrix)) < LARGEST_COST
+        for costs, _ in task.phases
+        for matrix in (costs.first, costs.further, costs.tail)
+    )
+
+
+def _improved(
+    task: Task,
+    bounds: Bounds,
+    found: list[tuple[int, Tree]],
+    arm: RouteArm,
+    partitions: Sequence[Sequence[Sequence[int]]],
+    seed: int,
+    effort: float,
+    spent: Spent,
+) -> list[tuple[int, Tree]]:
+    """Search a little, prove, and search on; return the best trees."""
+    walks = _Walks(task, arm, seed, effort) if _in_words(task) else None
+    if walks is not None:
+        found = walks.improved(found, range(FIRST_WALKS), bounds.total, spent)
+    if arm.compiled and found[0][0] > bounds.total:
+        if task.size > FEW and for_sets(task, effort):
+            # roots that cannot be the best one spare the programme of sets most of its work
+            best = found[0][0]
+            relaxed(task, bounds, best, partitions, arm, min(effort, 1.0), _part(task, spent))
+        trees = solved_by_sets(task, bounds, found[0][0], arm, effort, _part(task, spent))
+        found = _best([*found, *((value(task, t), t) for t in trees if admissible(task, t))])
+    if found[0][0] > bounds.total:
+        relaxed(task, bounds, found[0][0], partitions, arm, effort, _part(task, spent))
+    if walks is not None and found[0][0] > bounds.total:
+        found = walks.improved(found, range(FIRST_WALKS, WALKS), bounds.total, spent)
+    if task.report is not None:
+        worth, tree = found[0]
+        found = _best([*found, _near_reporter(task, worth, tree, spent)])
+    return found
+
+
+def _part(task: Task, spent: Spent) -> Spent:
+    share = PROOF_SHARES[min(len(task.phases), 2) - 1]
+    return spent.part(share) if isinstance(spent, Fuse) else spent
 
 
 def _of_all(
@@ -137,13 +173,13 @@ def _best(rows: Sequence[tuple[int, Tree]], count: int = 8) -> list[tuple[int, T
 
 
 # ---------------------------------------------------------------- exact
-def _exact(task: Task, bounds: Bounds, effort: float, spent: Spent) -> list[Tree]:
+def _exact(task: Task, bounds: Bounds, most: int, spent: Spent) -> list[Tree]:
     """Solve each phase exactly where its interchangeable classes are few; return the trees."""
     trees = []
     for at, (costs, _) in enumerate(task.phases):
         closed = barred(costs, task.allowed)
         classes = merged(closed, interchangeable(closed), True)
-        if work(classes, task.fan_out) * len(task.phases) > EXACT_WORK * effort:
+        if work(classes, task.fan_out) * len(task.phases) > most:
             continue
         programme = Programme(classes, task.fan_out, spent)
         if not programme.done:
@@ -196,28 +232,32 @@ def _greedy(
     return found
 
 
-def _search(
-    task: Task,
-    found: list[tuple[int, Tree]],
-    bound: int,
-    seed: int,
-    effort: float,
-    spent: Spent,
-) -> list[tuple[int, Tree]]:
-    """Walk from the best trees, the longest walk last and from the best of all."""
-    moves = int(SEARCH_MOVES * effort / (1 + task.size / 32) / len(task.phases))
-    for turn in range(WALKS):
-        if spent() or found[0][0] <= bound:
-            break
-        last = turn == WALKS - 1
-        start = found[0 if last else min(turn, len(found) - 1)][1]
-        walk = Search(task, start, seed * WALKS + turn)
-        walk.run(moves // 2 if last else moves // (2 * WALKS - 2), spent)
-        found = _best([(walk.best_value, walk.best), *found])
-    if task.report is not None:
-        worth, tree = found[0]
-        found = _best([*found, _near_reporter(task, worth, tree, spent)])
-    return found
+class _Walks:
+    """The walks of one task, each from one of the best trees so far."""
+
+    def __init__(self, task: Task, arm: RouteArm, seed: int, effort: float) -> None:
+        self._task, self._seed = task, seed
+        moves = SEARCH_MOVES[arm.name]
+        self._moves = moves * patient(effort) * min(4.0, max(1.0, task.size / 32))
+        if not arm.compiled:
+            self._moves = moves * effort / (1 + task.size / 32) / len(task.phases)
+        self._heats = HEATS[min(len(task.phases), 2) - 1]
+        self._ground = Ground(task, arm)
+
+    def improved(
+        self, found: list[tuple[int, Tree]], turns: range, bound: int, spent: Spent
+    ) -> list[tuple[int, Tree]]:
+        """Return the best trees after some walks."""
+        for turn in turns:
+            if spent() or found[0][0] <= bound:
+                break
+            start = found[0 if turn % 2 == 0 else min(turn, len(found) - 1)][1]
+            walk = Search(self._ground, start, self._seed * WALKS + turn)
+            moves = int(self._moves * SHARES[turn] / sum(SHARES))
+            moves = min(moves, FIRST_MOVES) if turn < FIRST_WALKS else moves
+            walk.run(moves, self._heats[turn], bound, spent)
+            found = _best([(walk.best_value, walk.best), *found])
+        return found
 
 
 def _near_reporter(task: Task, worth: int, tree: Tree, spent: Spent) -> tuple[int, Tree]:
@@ -241,92 +281,3 @@ def _near_reporter(task: Task, worth: int, tree: Tree, spent: Spent) -> tuple[in
                 if (found := value(task, trial)) < best[0]:
                     best = found, trial
     return best
-
-
-# ---------------------------------------------------------------- bounds
-def _relax(
-    task: Task,
-    bounds: Bounds,
-    best: int,
-    partitions: Sequence[Sequence[Sequence[int]]],
-    effort: float,
-    spent: Spent,
-) -> None:
-    for at, (costs, weight) in enumerate(task.phases):
-        closed = barred(costs, task.allowed)
-        share = effort / len(task.phases)
-        _by_classes(task, bounds, at, closed, partitions, share, spent)
-        if bounds.total < best and not spent():
-            _by_prices(task, bounds, at, closed, best // weight, partitions, share, spent)
-
-
-def _by_classes(
-    task: Task,
-    bounds: Bounds,
-    phase: int,
-    closed: Broadcast,
-    partitions: Sequence[Sequence[Sequence[int]]],
-    effort: float,
-    spent: Spent,
-) -> None:
-    """Merge classes, those that lose least first, until the exact programme is affordable."""
-    groups: Sequence[Sequence[int]] = interchangeable(closed)
-    if len(groups) > 48:
-        whole: Sequence[Sequence[int]] = [range(task.size)]
-        groups = max([whole, *(p for p in partitions if len(p) <= 48)], key=len)
-    classes = merged(closed, groups, False)
-    while work(classes, task.size) > MERGED_WORK * effort and not spent():
-        classes = coarser(classes)
-    if spent() or work(classes, task.size) > MERGED_WORK * max(effort, 1.0):
-        return
-    programme = Programme(classes, task.size, spent)
-    if programme.done:
-        home = {node: i for i, nodes in enumerate(classes.members) for node in nodes}
-        found = [programme.times[home[v]] for v in range(task.size)]
-        bounds.raise_to(phase, found, "programme over merged classes")
-
-
-def _by_prices(
-    task: Task,
-    bounds: Bounds,
-    phase: int,
-    closed: Broadcast,
-    horizon: int,
-    partitions: Sequence[Sequence[Sequence[int]]],
-    effort: float,
-    spent: Spent,
-) -> None:
-    """Price every partition for a few rounds, then go on with the one that proved most."""
-    budget = PRICE_WORK * effort
-    trials: list[tuple[int, int, Prices]] = []
-    for index, partition in enumerate(partitions):
-        if spent():
-            break
-        groups = grouped(closed, partition)
-        prices = affordable(groups, horizon, task.fan_out, budget / 2)
-        if prices is not None:
-            rounds = min(TRIAL_ROUNDS, prices.rounds_within(budget / 6) or 1)
-            found = _priced(task, bounds, phase, prices, rounds, horizon, spent)
-            trials.append((-found, index, prices))
-    if trials and not spent() and bounds.total < horizon:
-        _, _, prices = min(trials, key=lambda trial: trial[:2])
-        rounds = min(PRICE_ROUNDS, prices.rounds_within(budget))
-        _priced(task, bounds, phase, prices, rounds, horizon, spent)
-
-
-def _priced(
-    task: Task,
-    bounds: Bounds,
-    phase: int,
-    prices: Prices,
-    rounds: int,
-    horizon: int,
-    spent: Spent,
-) -> int:
-    """Raise the bounds by prices; return what they prove for the weakest root."""
-    home = {node: i for i, nodes in enumerate(prices.groups.members) for node in nodes}
-    roots = sorted({home[root] for root in task.roots})
-    prices.run(rounds, roots, spent)
-    times = prices.times(horizon)
-    bounds.raise_to(phase, [times[home[v]] for v in range(task.size)], "prices of groups")
-    return min(times[at] for at in roots)

@@ -4,22 +4,19 @@ alternatives.
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from math import inf
 from typing import Any
 
-from skb.decision import Cost, Decision, Objective, Reason, Status
+from skb.decision import Cost, Decision, Objective, Status
 from skb.engines.asp import Atom
 from skb.engines.placement_search import Board, Job, Seat, Seats, State, terms
 from skb.machine import object_order
 from skb.questions.placement_instance import Instance
 from skb.questions.placement_places import Partition, Place, alike
-
-# above this many tasks the what-ifs behind reasons and alternatives are left out
-MOST_REASONED = 64
+from skb.questions.placement_whatif import what_ifs
 
 
 def board_of(instance: Instance) -> Board:
@@ -63,6 +60,9 @@ def _job(instance: Instance, task: int, allowed: frozenset[int]) -> Job:
     nodes: tuple[int, ...] = ()
     if instance.stores(task):
         nodes = instance.nodes(task)
+        if not nodes:
+            # no node has what it needs, so it has no place
+            allowed = first = frozenset()
     demands = [demand for demand in instance.demands if demand.task == task]
     amounts = {demand.resource: instance.amounts.of(demand) for demand in demands}
     cache = amounts.pop("cache", 0)
@@ -115,21 +115,6 @@ def decoded(instance: Instance, cut: Partition, atoms: Iterable[Atom]) -> Seats:
         mine = tuple(sorted(pu for part in got[task].values() for pu in part))
         seats.append(Seat(first, mine, node.get(task, instance.node_near(task, first))))
     return tuple(seats)
-
-
-def fits(board: Board, seats: Seats) -> bool:
-    """Whether memory nodes and caches hold it exactly: clingo may have seen rounded amounts."""
-    used: dict[tuple[str, int | None], int] = defaultdict(int)
-    cached: dict[str, int] = defaultdict(int)
-    for job, seat in zip(board.jobs, seats, strict=True):
-        for resource, amount in job.amounts.items():
-            used[resource, seat.node] += amount
-        if job.cache:
-            cached[board.cache_of.get(seat.first, "")] += job.cache
-    return all(
-        node is not None and amount <= board.supply[resource].get(node, amount)
-        for (resource, node), amount in used.items()
-    ) and all(amount <= board.cache_size[cache] for cache, amount in cached.items())
 
 
 def settled(board: Board, seats: Seats) -> Seats:
@@ -199,7 +184,7 @@ def decision_of(
     priced = terms(board, seats)
     value = sum(priced.values())
     proven = bound is not None and value <= bound
-    reasons, others, lack = _extras(instance, board, seats, deadline)
+    reasons, others, lack = what_ifs(instance, board, seats, deadline)
     return Decision(
         question="placement",
         machine=machine.name,
@@ -207,7 +192,7 @@ def decision_of(
         status=Status.OPTIMAL if proven else Status.FEASIBLE,
         objective=Objective("communication", instance.ns(value), "ns/s"),
         bound=instance.ns(value) if proven else limit,
-        answer={"tasks": _tasks(instance, seats)},
+        answer=answered(instance, seats),
         costs=_costs(instance, priced),
         reasons=reasons,
         alternatives=(
@@ -219,34 +204,22 @@ def decision_of(
     )
 
 
-def _extras(
-    instance: Instance, board: Board, seats: Seats, deadline: float
-) -> tuple[tuple[Reason, ...], list[dict[str, Any]], tuple[str, ...]]:
-    """Return binding reasons, alternatives, and a warning where they are left out."""
-    left_out = "binding reasons and the tasks' alternatives are left out: "
-    if len(seats) > MOST_REASONED:
-        return (), [], (f"{left_out}more than {MOST_REASONED} tasks",)
-    try:
-        what_if = _WhatIf(instance, board, seats, deadline)
-        return what_if.reasons(), what_if.alternatives(), ()
-    except TimeoutError:
-        return (), [], (f"{left_out}the time limit came first",)
-
-
 def _remote(instance: Instance, seats: Seats) -> bool:
     """Whether some task's nearest node is not local, so that latencies chose it."""
     local = instance.machine.numa_of_pu
     return any(seat.node is not None and seat.node not in local[seat.first] for seat in seats)
 
 
-def _tasks(instance: Instance, seats: Seats) -> dict[str, Any]:
-    return {
+def answered(instance: Instance, seats: Seats) -> dict[str, Any]:
+    """Return a placement as the answer has it: for each task its PUs, the first first."""
+    tasks = {
         wanted.name: {
             "pus": [seat.first, *(pu for pu in seat.pus if pu != seat.first)],
             "numa_node": seat.node,
         }
         for wanted, seat in zip(instance.tasks, seats, strict=True)
     }
+    return {"tasks": tasks}
 
 
 def _costs(instance: Instance, priced: dict[str, int]) -> tuple[Cost, ...]:
@@ -276,144 +249,18 @@ def _pairs(instance: Instance, board: Board, seats: Seats) -> list[dict[str, Any
     ]
 
 
+# said of a task whose PUs are off, asleep, absent, busy or not allowed
+GONE = "runs on PUs that cannot be used now"
+
+
 def _warnings(instance: Instance) -> tuple[str, ...]:
     found = []
     for task in range(len(instance.tasks)):
         gone = sorted((instance.current(task) or frozenset()) - set(instance.pus))
         if gone:
             name = instance.tasks[task].name
-            found.append(f"task {name} runs on PUs that cannot be used now: {_list(gone)}")
+            found.append(f"task {name} {GONE}: {_list(gone)}")
     return tuple(found)
-
-
-class _WhatIf:
-    """What one task alone would gain or lose elsewhere, all others staying where they are."""
-
-    def __init__(self, instance: Instance, board: Board, seats: Seats, deadline: float) -> None:
-        self.deadline = deadline
-        self.instance = instance
-        self.board = board
-        self.seats = seats
-        self.state = State(board)
-        for task, seat in enumerate(seats):
-            self.state.sit(task, seat)
-        self.now = [self.state.price(task, seat) for task, seat in enumerate(seats)]
-
-    def reasons(self) -> tuple[Reason, ...]:
-        """Return the rules and the capacity that keep some task from a cheaper place."""
-        found: list[Reason] = []
-        for task in range(len(self.seats)):
-            self._in_time()
-            found += self._binding_rules(task)
-            found += self._single_choice(task)
-            found += self._full(task)
-        found += self._groups()
-        seen: dict[tuple[str, str], Reason] = {}
-        for reason in found:
-            seen.setdefault((reason.id, reason.text), reason)
-        return tuple(seen.values())
-
-    def alternatives(self) -> list[dict[str, Any]]:
-        """Return for each task its best other first PU and what it costs more."""
-        found: list[dict[str, Any]] = []
-        for task, wanted in enumerate(self.instance.tasks):
-            self._in_time()
-            mine = self.state.stand(task)
-            others = [
-                (price, seat.first, seat)
-                for seat, price in self.state.candidates(task)
-                if not set(seat.pus) & set(mine.pus) and price >= self.now[task]
-            ]
-            self.state.sit(task, mine)
-            if others:
-                price, _first, seat = min(others, key=lambda other: other[:2])
-                found.append(
-                    {
-                        "task": wanted.name,
-                        "pus": [seat.first, *(pu for pu in seat.pus if pu != seat.first)],
-                        "numa_node": seat.node,
-                        "costs_more": self.instance.ns(price - self.now[task]),
-                        "unit": "ns/s",
-                    }
-                )
-        return found
-
-    def _saving(self, task: int, state: State) -> int:
-        best = min((price for _seat, price in state.candidates(task)), default=None)
-        return 0 if best is None else self.now[task] - best
-
-    def _in_time(self) -> None:
-        if time.monotonic() >= self.deadline:
-            raise TimeoutError
-
-    def _without(self, task: int, board: Board) -> State:
-        self._in_time()
-        state = State(board)
-        for other, seat in enumerate(self.seats):
-            if other != task:
-                state.sit(other, seat)
-        return state
-
-    def _binding_rules(self, task: int) -> Iterable[Reason]:
-        mine = [n for n in self.instance.narrowings if n.task == task]
-        for rule in mine:
-            free = frozenset(self.instance.pus).intersection(
-                *(n.pus for n in mine if n is not rule and n.kind != "start")
-            )
-            first = free.intersection(*(n.pus for n in mine if n is not rule and n.kind == "start"))
-            job = replace(self.board.jobs[task], allowed=free, first=first)
-            jobs = tuple(job if t == task else other for t, other in enumerate(self.board.jobs))
-            saving = self._saving(task, self._without(task, replace(self.board, jobs=jobs)))
-            if saving > 0:
-                words = self.instance.rules[rule.id]
-                text = f"{words.text}; without it {self.instance.ns(saving):g} ns/s less"
-                yield Reason(rule.id, text, words.items)
-
-    def _single_choice(self, task: int) -> Iterable[Reason]:
-        job, name = self.board.jobs[task], self.instance.tasks[task].name
-        mine = [n for n in self.instance.narrowings if n.task == task]
-        pus = frozenset(self.seats[task].pus)
-        if mine and job.allowed == pus:
-            rule = self.instance.rules[mine[0].id]
-            yield Reason(rule.id, f"{rule.text}; that leaves task {name} no choice", rule.items)
-
-    def _full(self, task: int) -> Iterable[Reason]:
-        state = State(self.board)
-        state.seats = list(self.seats)
-        state.seats[task] = None
-        best = min(state.candidates(task), key=lambda c: (c[1], c[0].first), default=None)
-        if best is None or best[1] >= self.now[task]:
-            return
-        name = self.instance.tasks[task].name
-        pus = set(best[0].pus)
-        cores = {self.board.core_of[pu] for pu in pus}
-        there = [
-            other
-            for other, seat in enumerate(self.seats)
-            if other != task and cores & {self.board.core_of[pu] for pu in seat.pus}
-        ]
-        others = [self.instance.tasks[other].name for other in there]
-        saving = self.instance.ns(self.now[task] - best[1])
-        where = f"pu:{best[0].first}"
-        taken = f"there run {', '.join(others)}" if others else f"numa:{best[0].node} is full"
-        items = (f"task:{name}", where, *(f"task:{other}" for other in others))
-        text = f"task {name} would cost {saving:g} ns/s less from {where} on, but {taken}"
-        yield Reason(f"capacity({name})", text, items)
-
-    def _groups(self) -> Iterable[Reason]:
-        for group in self.instance.groups:
-            table = self.instance.objects(group.level)
-            entry = (group.tasks, table)
-            kept = {
-                kind: tuple(row for row in getattr(self.board, kind) if row != entry)
-                for kind in ("together", "apart")
-            }
-            board = replace(self.board, together=kept["together"], apart=kept["apart"])
-            saving = max(self._saving(task, self._without(task, board)) for task in group.tasks)
-            if saving > 0:
-                rule = self.instance.rules[group.id]
-                text = f"{rule.text}; without it {self.instance.ns(saving):g} ns/s less"
-                yield Reason(rule.id, text, rule.items)
 
 
 def _list(pus: Sequence[int]) -> str:

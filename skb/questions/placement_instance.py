@@ -14,13 +14,13 @@ from fractions import Fraction
 from functools import cached_property
 from math import lcm
 
-from skb.costs import Costs
 from skb.decision import Assumption
-from skb.machine import ROOT, Machine, kind_of
+from skb.machine import ROOT, Machine
 from skb.questions.placement_amounts import Amounts, Demand
-from skb.questions.placement_latency import Latency
+from skb.questions.placement_ground import Ground
+from skb.questions.placement_load import assumed_idle, busy_rules
 from skb.questions.placement_request import Request, Wanted, exact, listed, wishes
-from skb.questions.placement_supplies import Supplies
+from skb.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +61,30 @@ class Group:
 class Instance:
     """What a request means on a machine; see the module's docstring."""
 
-    def __init__(self, machine: Machine, request: Request, tasks: tuple[Wanted, ...]) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        request: Request,
+        tasks: tuple[Wanted, ...],
+        ground: Ground | None = None,
+    ) -> None:
         self.machine = machine
         self.request = request
         self.tasks = tasks
-        self.costs = Costs(machine)
-        self.latency = Latency(machine, self.costs)
-        # apart, so that `assumed` can tell latencies of messages from those of memory
-        self.memory_costs = Costs(machine)
-        self.supplies = Supplies(machine, self.memory_costs, self.latency)
-        self.pus = machine.usable_pus
-        self._usable = frozenset(self.pus)
+        self.ground = ground or Ground(machine)
+        self.costs = self.ground.costs
+        self.latency = self.ground.latency
+        self.memory_costs = self.ground.memory_costs
+        self.supplies = self.ground.supplies
+        self.pus = self.ground.pus
+        self.loads = {} if request.busy_above is None else self.ground.loads
+        self._usable = self.ground.usable
         self._position = {wanted.name: index for index, wanted in enumerate(tasks)}
         self.rules: dict[str, Rule] = {}
         self.narrowings: list[Narrowing] = []
         self.demands: list[Demand] = []
         self.wanted_memory: dict[int, tuple[str, str]] = {}
+        self.kept_memory: dict[int, tuple[str, int]] = {}
         self.groups: list[Group] = []
         for index in range(len(tasks)):
             self._need_rule(index)
@@ -91,7 +99,10 @@ class Instance:
         Latencies count where something is priced by them, sizes and kinds where a task asks.
         """
         tasks = range(len(self.tasks))
-        found = set(self.assumed_by(self.rules))
+        found = {
+            *self.assumed_by(self.rules),
+            *assumed_idle(self.pus, self.request, self.loads),
+        }
         wishing = any(weight for wanted in self.tasks for _o, weight in wishes(wanted.task))
         wide = any(self.whole(task) or self.count(task) > 1 for task in tasks)
         if wishing or wide or any(a != b for a, b, _rate in self.traffic):
@@ -139,52 +150,37 @@ class Instance:
         cores = len(self.complete)
         if self.whole(task):
             exclusive = "exclusive " if wanted.exclusive else ""
-            text = (
-                f"needs {count} {exclusive}core{many}; the machine has {_n(cores, 'usable core')}"
-            )
+            has = counted(cores, "usable core")
+            text = f"needs {count} {exclusive}core{many}; the machine has {has}"
         elif wanted.exclusive:
-            has = _n(cores, "usable core")
+            has = counted(cores, "usable core")
             text = f"needs {count} PU{many} on exclusive cores; the machine has {has}"
         elif wanted.load < 1:
             text = (
                 f"needs {wanted.load:g} of {count} PU{many}; "
-                f"the machine has {_n(len(self.pus), 'usable PU')}"
+                f"the machine has {counted(len(self.pus), 'usable PU')}"
             )
         else:
-            text = f"needs {count} PU{many}; the machine has {_n(len(self.pus), 'usable PU')}"
+            text = f"needs {count} PU{many}; the machine has {counted(len(self.pus), 'usable PU')}"
         self._task_rule(task, "cores" if self.whole(task) else "pus", text, ROOT)
 
-    def _cores(self, pus: Iterable[int]) -> int:
-        """Count the cores that lie wholly among these PUs."""
-        have = frozenset(pus)
-        return sum(1 for core, inside in self.core_pus.items() if have.issuperset(inside))
-
-    @cached_property
+    @property
     def core_pus(self) -> dict[str, tuple[int, ...]]:
         """All PUs of each core, also those that cannot be used."""
-        found: dict[str, list[int]] = {}
-        for pu in self.machine.pus:
-            found.setdefault(self.machine.core_of[pu], []).append(pu)
-        return {core: tuple(pus) for core, pus in found.items()}
+        return self.ground.core_pus
 
-    @cached_property
+    @property
     def complete(self) -> frozenset[str]:
         """The cores all of whose PUs can be used."""
-        return frozenset(c for c, pus in self.core_pus.items() if self._usable.issuperset(pus))
+        return self.ground.complete
 
     # ------------------------------------------------------------ where
-    def _local(self, names: Iterable[str]) -> frozenset[int]:
-        return frozenset().union(*(self.machine.pus_of(name) for name in names))
-
-    def _size(self, pus: frozenset[int]) -> str:
-        usable = self._usable & pus
-        return f"{_n(self._cores(usable), 'usable core')}, {_n(len(usable), 'usable PU')}"
-
     def _narrow(
         self, rule: str, task: int, kind: str, pus: frozenset[int], value: str = ""
     ) -> None:
         barred = self._usable - pus if kind == "avoid" else frozenset()
-        self.narrowings.append(Narrowing(rule, task, kind, self._usable & pus, value, barred))
+        part = self.ground.part(pus)
+        self.narrowings.append(Narrowing(rule, task, kind, part, value, barred))
 
     def _place_rules(self, task: int) -> None:
         wanted = self.tasks[task].task
@@ -193,40 +189,32 @@ class Instance:
             ("per", listed(self.tasks[task].device or None)),
         ):
             if names:
-                pus = self._local(names)
-                text = f"must run at {' or '.join(names)} ({self._size(pus)})"
+                pus = self.ground.local(names)
+                text = f"must run at {' or '.join(names)} ({self.ground.size(pus)})"
                 self._narrow(self._task_rule(task, key, text, *names), task, "confine", pus)
         if wanted.not_at:
             names = listed(wanted.not_at)
-            pus = frozenset(self.machine.pus) - self._local(names)
-            text = f"must not run at {' or '.join(names)} (leaves {self._size(pus)})"
+            pus = self.ground.others(self.ground.local(names))
+            text = f"must not run at {' or '.join(names)} (leaves {self.ground.size(pus)})"
             self._narrow(self._task_rule(task, "not_at", text, *names), task, "avoid", pus)
-        for key, word, table in (
-            ("isa", wanted.isa, self.isa),
-            ("kind", wanted.kind, self.core_kind),
-        ):
+        for key, word in (("isa", wanted.isa), ("kind", wanted.kind)):
             if word is not None:
-                pus = frozenset(pu for pu, value in table.items() if value == word)
-                have = (
-                    ", ".join(sorted({value for value in table.values() if value})) or "none stated"
-                )
+                pus = self.ground.worded(key, word)
+                have = self.ground.words[key]
                 text = (
                     f"needs {'isa' if key == 'isa' else 'core kind'} {word}; the machine has {have}"
                 )
                 if pus:
-                    text += f" ({self._size(pus)} of {word})"
+                    text += f" ({self.ground.size(pus)} of {word})"
                 self._narrow(self._task_rule(task, key, text), task, key, pus, word)
 
-    @cached_property
+    @property
     def isa(self) -> dict[int, str]:
-        return {pu: str(self.machine.inherited("isa", f"pu:{pu}") or "") for pu in self.pus}
+        return self.ground.isa
 
-    @cached_property
+    @property
     def core_kind(self) -> dict[int, str]:
-        return {
-            pu: str(self.machine.value("core_kind", self.machine.core_of[pu]) or "")
-            for pu in self.pus
-        }
+        return self.ground.core_kind
 
     # ------------------------------------------------------------ memory
     def _memory_rules(self, task: int) -> None:
@@ -237,7 +225,7 @@ class Instance:
             most = _in(2**20, max(sizes, default=0))
             text = (
                 f"needs {wanted.memory_mib:.10g} MiB of memory; the machine has "
-                f"{_n(len(nodes), 'usable node')} of at most {most} MiB, "
+                f"{counted(len(nodes), 'usable node')} of at most {most} MiB, "
                 f"{_in(2**20, sum(sizes))} MiB in all"
             )
             rule = self._task_rule(task, "memory_mib", text)
@@ -258,7 +246,7 @@ class Instance:
             rule = self._task_rule(task, "bandwidth_mbps", text)
             self._demand(rule, task, "bandwidth", wanted.bandwidth_mbps, 10**6)
         if wanted.cache_mib:
-            best = max(self.supplies.caches.values(), default=0)
+            best = self.supplies.largest_cache
             text = (
                 f"needs {wanted.cache_mib:.10g} MiB of cache; a last-level cache has at most "
                 f"{_in(2**20, best)} MiB"
@@ -291,7 +279,8 @@ class Instance:
 
     @cached_property
     def _scarce(self) -> bool:
-        if not all(self.nodes(task) for task in self.wanted_memory):
+        wanting = (*self.wanted_memory, *self.kept_memory)
+        if not self.machine.usable_numa or not all(map(self.nodes, wanting)):
             return True
         return any(
             self.amounts.total[resource] > units
@@ -300,14 +289,16 @@ class Instance:
         )
 
     def nodes(self, task: int) -> tuple[int, ...]:
-        """Return the usable memory nodes of the kind that a task wants."""
+        """Return the usable memory nodes of the kind that a task wants, or the one it keeps."""
         kind = self.wanted_memory.get(task, ("", ""))[1]
         usable = self.machine.usable_numa
+        if task in self.kept_memory:
+            usable = tuple(node for node in usable if node == self.kept_memory[task][1])
         return tuple(node for node in usable if not kind or self.supplies.memory_kind(node) == kind)
 
     def node_near(self, task: int, pu: int) -> int | None:
         """Return the nearest memory node of the task's kind, the lowest of equals."""
-        if task not in self.wanted_memory:
+        if task not in self.wanted_memory and task not in self.kept_memory:
             return self.supplies.nearest[pu]
         nodes = self.nodes(task)
         return min(nodes, key=lambda node: (self.supplies.memory_ps(pu, node), node), default=None)
@@ -317,9 +308,12 @@ class Instance:
         request = self.request
         if request.allowed is not None:
             pus = frozenset(request.allowed)
-            rule = self._rule("allowed", f"only some PUs are allowed ({self._size(pus)})", ROOT)
+            rule = self._rule(
+                "allowed", f"only some PUs are allowed ({self.ground.size(pus)})", ROOT
+            )
             for task in range(len(self.tasks)):
                 self._narrow(rule, task, "confine", pus)
+        self.bar_busy()
         for kind, groupings in (("together", request.together), ("apart", request.apart)):
             for index, grouping in enumerate(groupings):
                 members = tuple(self._position[name] for name in grouping.tasks)
@@ -327,38 +321,51 @@ class Instance:
                 share = "share one" if kind == "together" else "share no"
                 text = (
                     f"tasks {', '.join(grouping.tasks)} must {share} {grouping.within}; "
-                    f"the machine has {_n(count, f'usable {grouping.within}')}"
+                    f"the machine has {counted(count, f'usable {grouping.within}')}"
                 )
                 items = tuple(f"task:{name}" for name in grouping.tasks)
                 rule = self._rule(f"{kind}[{index}]", text, *items)
                 self.groups.append(Group(rule, kind, grouping.within, members))
+        self._keep_rules()
         for index, forced in enumerate(request.forced):
             rule = f"forced[{index}]"
             task = self._position[forced.task]
             pus = self.machine.pus_of(forced.at)
-            text = f"task {forced.task} is forced to start at {forced.at} ({self._size(pus)})"
+            text = f"task {forced.task} is forced to start at {forced.at} ({self.ground.size(pus)})"
             self._rule(rule, text, f"task:{forced.task}", forced.at)
             self._narrow(rule, task, "start", pus)
+
+    def bar_busy(self) -> None:
+        """Keep all tasks away from what the request or facts call busy."""
+        for busy in busy_rules(self.machine, self.request, self.loads):
+            rest = self.ground.others(busy.pus)
+            text = f"{busy.text} (leaves {self.ground.size(rest)})"
+            rule = self._rule(busy.key, text, *busy.items)
+            for task in range(len(self.tasks)):
+                self._narrow(rule, task, "confine", rest)
+
+    def _keep_rules(self) -> None:
+        now = self.request.current
+        if now is None:
+            return
+        for name in now.keep:
+            task, seat = self._position[name], now.placement[name]
+            pus = frozenset(seat.pus)
+            text = f"task {name} stays on pu:{','.join(map(str, seat.pus))}"
+            if self.stores(task) and seat.numa_node is not None:
+                text += f" and at numa:{seat.numa_node}"
+            rule = self._rule(f"current.keep({name})", text, f"task:{name}")
+            self._narrow(rule, task, "confine", pus)
+            if len(seat.pus) > 1:
+                self._narrow(rule, task, "start", frozenset(seat.pus[:1]))
+            if self.stores(task) and seat.numa_node is not None:
+                self.kept_memory[task] = (rule, seat.numa_node)
 
     def objects(self, level: str) -> dict[int, str]:
         """Return the object of a level around each usable PU; a PU without one counts by its
         core.
         """
-        machine = self.machine
-        if level == "machine":
-            return dict.fromkeys(self.pus, ROOT)
-        if level == "numa":
-            nodes = machine.numa_of_pu
-            return {pu: f"numa:{nodes[pu][0]}" if nodes[pu] else ROOT for pu in self.pus}
-        if level == "package":
-            return {pu: machine.package_of[pu] for pu in self.pus}
-        return {
-            pu: next(
-                (at for at in machine.ancestors(f"pu:{pu}") if kind_of(at) == level),
-                machine.core_of[pu],
-            )
-            for pu in self.pus
-        }
+        return self.ground.objects(level)
 
     # ------------------------------------------------------------ prices
     @cached_property
@@ -384,10 +391,13 @@ class Instance:
 
     def toll(self, task: int, pu: int) -> int:
         """Return what a task's wishes to be near cost with this first PU."""
-        return sum(
-            self.whole_number(weight) * self.latency.near_ps(pu, name)
-            for name, weight in wishes(self.tasks[task].task)
-        )
+        return sum(weight * self.latency.near_ps(pu, at) for at, weight in self._wishes[task])
+
+    @cached_property
+    def _wishes(self) -> tuple[tuple[tuple[str, int], ...], ...]:
+        """The objects that each task wishes to be near, with weights in the scale."""
+        rows = (wishes(wanted.task) for wanted in self.tasks)
+        return tuple(tuple((at, self.whole_number(w)) for at, w in row) for row in rows)
 
     def current(self, task: int) -> frozenset[int] | None:
         now = self.request.current
@@ -407,7 +417,3 @@ class Instance:
 
 def _in(unit: int, amount: Fraction | int) -> str:
     return f"{float(Fraction(amount) / unit):.10g}"
-
-
-def _n(count: int, word: str) -> str:
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"

@@ -11,6 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from skb.questions.placement_instance import Instance
+from skb.questions.placement_request import wishes
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +49,25 @@ class Partition:
     exact: bool
 
 
-def partition(instance: Instance, coarse: bool = False) -> Partition:
-    """Return the places; coarse ones are fewer and good for feasibility and bounds."""
-    signature = signatures(instance)
+def partition(instance: Instance, coarse: bool = False, priced: bool = True) -> Partition:
+    """Return the places; coarse ones are fewer and good for feasibility and bounds.
+
+    Where nothing is `priced`, PUs that the rules cannot tell apart are alike however far apart.
+    """
+    signature = signatures(instance, priced=priced)
+    block_of = instance.latency.block_of if priced else dict.fromkeys(instance.pus, 0)
+    pairwise = instance.latency.pairwise and priced
     shared = any(wanted.task.load < 1 and not wanted.task.exclusive for wanted in instance.tasks)
     alone = _apart_cores(instance)
     by_core: dict[str, list[int]] = defaultdict(list)
     for pu in instance.pus:
         by_core[instance.machine.core_of[pu]].append(pu)
-    singles = instance.latency.pairwise or any(g.level == "core" for g in instance.groups)
+    singles = pairwise or any(g.level == "core" for g in instance.groups)
     classes: dict[tuple[object, ...], list[tuple[int, ...]]] = defaultdict(list)
     pieces: list[Place] = []
     for core, pus in by_core.items():
         split = shared or len({signature[pu] for pu in pus}) > 1
-        if instance.latency.pairwise and not coarse:
+        if pairwise and not coarse:
             split = True
         complete = core in instance.complete
         if split and len(pus) > 1:
@@ -69,7 +75,7 @@ def partition(instance: Instance, coarse: bool = False) -> Partition:
             continue
         one_by_one = singles or (not coarse and not alone and len(pus) > 1) or shared
         key = (
-            instance.latency.block_of[pus[0]],
+            block_of[pus[0]],
             signature[pus[0]],
             len(pus),
             complete,
@@ -93,21 +99,33 @@ def _apart_cores(instance: Instance) -> bool:
     )
 
 
-def signatures(instance: Instance, levels: bool = True) -> dict[int, tuple[object, ...]]:
+def signatures(
+    instance: Instance, levels: bool = True, priced: bool = True
+) -> dict[int, tuple[object, ...]]:
     """Return what rules and prices say about each PU; PUs with one signature are alike in a block.
 
-    With `levels` also the objects that together and apart speak of.
+    With `levels` also the objects that together and apart speak of; only rules where not `priced`.
     """
     rules = [n.pus for n in instance.narrowings]
     rules = list(dict.fromkeys(pus for pus in rules if 0 < len(pus) < len(instance.pus)))
-    now = [instance.current(task) for task in range(len(instance.tasks))]
+    caching = any(wanted.task.cache_mib for wanted in instance.tasks)
     named = sorted({group.level for group in instance.groups}) if levels else []
     parts = [instance.objects(level) for level in named]
+    if not priced:
+        return {
+            pu: (
+                tuple(pu in pus for pus in rules),
+                tuple(objects[pu] for objects in parts),
+                instance.supplies.cache_of.get(pu) if caching else None,
+            )
+            for pu in instance.pus
+        }
+    now = [instance.current(task) for task in range(len(instance.tasks))]
     choosing = any(instance.chooses(task) for task in range(len(instance.tasks)))
     remembering = any(instance.remembers(task) for task in range(len(instance.tasks)))
     kinds = sorted(instance.wanted_memory)
-    wishing = [t for t, wanted in enumerate(instance.tasks) if wanted.task.near]
-    caching = any(wanted.task.cache_mib for wanted in instance.tasks)
+    # what wishes cost follows from the distances of the few objects that they name
+    wished = dict.fromkeys(name for wanted in instance.tasks for name, _w in wishes(wanted.task))
     nodes = instance.machine.usable_numa
     found: dict[int, tuple[object, ...]] = {}
     for pu in instance.pus:
@@ -128,7 +146,7 @@ def signatures(instance: Instance, levels: bool = True) -> dict[int, tuple[objec
                 for task in kinds
                 if (node := instance.node_near(task, pu)) is not None
             ),
-            tuple(instance.toll(task, pu) for task in wishing),
+            tuple(instance.latency.near_ps(pu, name) for name in wished),
             instance.supplies.cache_of.get(pu) if caching else None,
         )
     return found

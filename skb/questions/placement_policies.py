@@ -48,7 +48,7 @@ class Outcome:
 
 
 class Policies:
-    """All known policies for one instance; none is begun after the deadline (monotonic)."""
+    """All known policies for one instance; after a deadline (monotonic) only the first is laid."""
 
     def __init__(self, instance: Instance, board: Board, deadline: float = inf) -> None:
         self.instance = instance
@@ -64,9 +64,10 @@ class Policies:
     def outcomes(self) -> tuple[Outcome, ...]:
         """What each policy comes to, in the order of the names' table."""
         known: dict[Plan, Outcome] = {}  # many agree, as on one package or without SMT
-        found = []
+        found: list[Outcome] = []
         for name, planner in POLICIES.items():
-            if monotonic() >= self.deadline:
+            # the first is always laid: any placement is better than none
+            if found and monotonic() >= self.deadline:
                 found.append(Outcome(name, lacks="left out: the time limit came first"))
                 continue
             plan = planner(self._ground) if self._ground.pus else Lack("no PU can be used")

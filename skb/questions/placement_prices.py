@@ -14,6 +14,7 @@ from itertools import pairwise
 from math import gcd
 
 from skb.engines.asp import INTEGER_MAX, Atom
+from skb.questions.placement_implied import Zone
 from skb.questions.placement_instance import Instance
 from skb.questions.placement_places import Partition, Place
 
@@ -52,6 +53,7 @@ class Prices:
         self.places = cut.places
         self.sets = sets
         self.storing = storing
+        self.zones: list[list[Zone]] = []
         self._fetch: list[Atom] = []
 
     @cached_property
@@ -86,7 +88,7 @@ class Prices:
         """Return (level, step in ps) pairs, the ball atoms, and whether no levels were merged."""
         if not priced:
             return [], [], True
-        values = sorted({value for row in self.matrix for value in row})
+        values = sorted({value for row in self.matrix for value in row} | {self._least()})
         exact, size = True, len(self.places)
         most = max(2, LARGEST_BALLS // max(1, size * min(size, 40)))
         if len(values) - 1 > most:
@@ -102,6 +104,7 @@ class Prices:
                 zones[frozenset(j for j, d in enumerate(row) if d < value)].append(i)
             for near, members in zones.items():
                 atoms.append(("ball", (level, self.sets(members), self.sets(near))))
+            self.zones.append([Zone(tuple(members), near) for near, members in zones.items()])
         return steps, atoms, exact
 
     def atoms(self) -> tuple[list[Atom], int, int, bool]:
@@ -110,8 +113,7 @@ class Prices:
         wide = [t for t in range(len(instance.tasks)) if self._width(t) > 1]
         priced = bool(instance.traffic or wide)
         steps, atoms, exact = self._levels(priced)
-        least = min((value for row in self.matrix for value in row), default=0) if priced else 0
-        exact = exact and not (wide and self._uneven())
+        least = self._least() if priced else 0
         rows: list[tuple[str, tuple[int, ...], int]] = []
         offset = 0
         for a, b, rate in instance.traffic:
@@ -124,6 +126,15 @@ class Prices:
             offset += self._task_prices(task, steps, least, rows)
         offset += self._hauls(rows)
         return self._scaled(rows, atoms, offset, exact and self.cut.exact)
+
+    def _least(self) -> int:
+        """Return what every message costs at the least, which no level has to say.
+
+        Nothing where cores differ in width: how many PUs a task takes then depends on the places.
+        """
+        if self._uneven():
+            return 0
+        return min((value for row in self.matrix for value in row), default=0)
 
     def _uneven(self) -> bool:
         """Whether a task of several whole cores could get cores of different widths."""
@@ -166,8 +177,19 @@ class Prices:
                 ]
         now = instance.current(task)
         if now is not None and instance.moving:
+            if not self._can_stay(task, now):
+                return constant + instance.moving
             rows.append(("move", (task,), instance.moving))
         return constant
+
+    def _can_stay(self, task: int, now: frozenset[int]) -> bool:
+        """Tell whether a task asks for as much as it has now; else it moves wherever it goes."""
+        instance = self.instance
+        if not instance.whole(task):
+            return len(now) == instance.count(task)
+        cores = {instance.machine.core_of[pu] for pu in now}
+        whole = {pu for core in cores for pu in instance.core_pus.get(core, ())}
+        return len(cores) == instance.count(task) and whole == now
 
     def _toll(self, task: int, index: int, place: Place, wide: bool, least: int) -> int:
         """Return what a first PU at a place costs: wishes, nearest memory, and its own core's

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import gcd
 
 from skb.engines.asp import Atom, Program
+from skb.questions.placement_implied import Need, implied
 from skb.questions.placement_instance import Instance
 from skb.questions.placement_places import Partition
 from skb.questions.placement_prices import Prices, Sets
@@ -14,7 +15,7 @@ from skb.questions.placement_symmetry import pairs
 
 FILES = ("defined", "guess", "check")
 DECIDE = tuple(
-    f"placement/{name}.lp" for name in (*FILES, "decide", "symmetry", "optimise", "show")
+    f"placement/{name}.lp" for name in (*FILES, "decide", "symmetry", "optimise", "implied", "show")
 )
 EXPLAIN = tuple(f"placement/{name}.lp" for name in (*FILES, "explain", "silent"))
 
@@ -32,6 +33,10 @@ class Priced:
 
     def price(self, cost: int) -> int:
         return self.offset + self.factor * cost
+
+    def cost(self, price: int) -> int:
+        """Return the least cost of a model that may stand for a placement of this price."""
+        return -(-(price - self.offset) // self.factor)
 
 
 class Encoder:
@@ -58,7 +63,7 @@ class Encoder:
         prices = Prices(self.instance, self.cut, self.sets, self.storing)
         priced, offset, factor, exact = prices.atoms()
         atoms = [*fixed, *self._tasks(), *self._machine(), *self._rules(), *self._regions()]
-        atoms += [*priced, *self._symmetry(prices)]
+        atoms += [*priced, *self._implied(prices), *self._symmetry(prices)]
         return Priced(Program(DECIDE, (*atoms, *self.sets.atoms())), offset, factor, exact)
 
     # ------------------------------------------------------------ tasks and machine
@@ -144,6 +149,8 @@ class Encoder:
                 atoms.append((n.kind, (n.id, n.task, self._within(pus))))
         for task, (rule, kind) in instance.wanted_memory.items():
             atoms.append(("wants_memory", (rule, task, kind)))
+        for task, (rule, node) in instance.kept_memory.items():
+            atoms.append(("keeps_memory", (rule, task, node)))
         for demand in instance.demands:
             amount = instance.amounts.coarse(demand.resource, instance.amounts.of(demand))
             if demand.resource == "cache":
@@ -203,9 +210,10 @@ class Encoder:
                 atoms.append(("narrow", (n.id, n.task, region)))
                 atoms.append(("narrows", (n.id, n.task)))
                 mine[n.task].append(n.pus)
+        joint = {task: everything.intersection(*sets) for task, sets in mine.items()}
         for task in range(len(instance.tasks)):
-            joint = everything.intersection(*mine[task])
-            atoms.append(("joint", (task, numbers.setdefault(joint, len(numbers)))))
+            region = numbers.setdefault(joint.get(task, everything), len(numbers))
+            atoms.append(("joint", (task, region)))
         atoms += [
             ("subset", (numbers[small], numbers[large]))
             for small in numbers
@@ -214,7 +222,21 @@ class Encoder:
         ]
         for pus, region in numbers.items():
             atoms += self._capacities(pus, region)
+            atoms += self._crowds(pus, region, joint)
         return atoms + self._least()
+
+    def _crowds(
+        self, region: frozenset[int], number: int, joint: dict[int, frozenset[int]]
+    ) -> list[Atom]:
+        """Return the apart rules that keep more tasks to a region than it has objects for."""
+        found: list[Atom] = []
+        for group in self.instance.groups:
+            if group.kind == "apart":
+                inside = sum(1 for task in group.tasks if task in joint and joint[task] <= region)
+                table = self.instance.objects(group.level)
+                if inside > 1 and inside > (room := len({table[pu] for pu in region})):
+                    found.append(("crowd", (group.id, number, room)))
+        return found
 
     def _capacities(self, region: frozenset[int], number: int) -> list[Atom]:
         instance = self.instance
@@ -256,6 +278,14 @@ class Encoder:
             least = {"pus": pus, "room": room, "cores": cores, "whole": whole}
             atoms += [("least", (task, unit, amount)) for unit, amount in least.items() if amount]
         return atoms
+
+    # ------------------------------------------------------------ what follows
+    def _implied(self, prices: Prices) -> list[Atom]:
+        needs = [
+            Need(self.load(task), self.instance.whole(task), wanted.task.exclusive)
+            for task, wanted in enumerate(self.instance.tasks)
+        ]
+        return implied(self.instance.traffic, prices.zones, self.places, needs, self.full)
 
     # ------------------------------------------------------------ symmetry
     def _symmetry(self, prices: Prices) -> list[Atom]:

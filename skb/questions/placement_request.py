@@ -5,7 +5,7 @@ mend.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fractions import Fraction
@@ -14,13 +14,17 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from skb.containment import CPU_KINDS
 from skb.errors import NotFoundError, RequestError
-from skb.machine import Machine, object_order
+from skb.machine import Machine, kind_of, object_order
+from skb.wording import counted
 
 Level = Literal["core", "l2", "l3", "numa", "package", "machine"]
 Memory = Literal["dram", "hbm", "cxl", "pmem", "gpu", "special"]
 # rates and shares are decimal fractions; what is finer than this is rounded
 FINEST = 10**6
+# more than any machine that we read has
+MOST_PUS = 10**6
 
 
 class Near(Struct, forbid_unknown_fields=True, frozen=True):
@@ -74,10 +78,14 @@ class CurrentTask(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Current(Struct, forbid_unknown_fields=True, frozen=True):
-    """The placement that is in force; each moved task costs `migration_cost` ns/s."""
+    """The placement that is in force; each moved task costs `migration_cost` ns/s.
+
+    The tasks of `keep` stay: on these PUs, the first of them first, and at this memory node.
+    """
 
     placement: dict[str, CurrentTask]
     migration_cost: float = 0.0
+    keep: list[str] = []
 
 
 class Forced(Struct, forbid_unknown_fields=True, frozen=True):
@@ -88,7 +96,11 @@ class Forced(Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Request(Struct, forbid_unknown_fields=True, frozen=True):
-    """Tasks, their traffic, and what limits them; `compare` asks for the known policies' prices."""
+    """Tasks, their traffic, and what limits them; `compare` asks for the known policies' prices.
+
+    The parts of `busy`, and those that facts say are busier than `busy_above` percent, are not
+    used.
+    """
 
     task: list[Task]
     traffic: list[Traffic] = []
@@ -96,6 +108,8 @@ class Request(Struct, forbid_unknown_fields=True, frozen=True):
     apart: list[Grouping] = []
     current: Current | None = None
     allowed: list[int] | None = None
+    busy: list[str] = []
+    busy_above: float | None = None
     forced: list[Forced] = []
     compare: bool = False
 
@@ -114,6 +128,8 @@ class Wanted:
 
 def exact(number: float) -> Fraction:
     """Return the decimal fraction that the user wrote, to a millionth."""
+    if float(number).is_integer():
+        return Fraction(int(number))
     return Fraction(str(number)).limit_denominator(FINEST)
 
 
@@ -140,21 +156,21 @@ def resolved(machine: Machine, request: Request) -> Request:
             task,
             at=_resolved_names(machine, task.at),
             not_at=_resolved_names(machine, task.not_at),
-            near=[Near(_named(machine, name), weight) for name, weight in wishes(task)] or None,
+            near=[Near(named(machine, name), weight) for name, weight in wishes(task)] or None,
         )
         for task in request.task
     ]
-    forced = [replace(one, at=_named(machine, one.at)) for one in request.forced]
+    forced = [replace(one, at=named(machine, one.at)) for one in request.forced]
     return replace(request, task=tasks, forced=forced)
 
 
 def _resolved_names(machine: Machine, names: str | list[str] | None) -> str | list[str] | None:
     if names is None or isinstance(names, str):
-        return names and _named(machine, names)
-    return [_named(machine, name) for name in names]
+        return names and named(machine, names)
+    return [named(machine, name) for name in names]
 
 
-def _named(machine: Machine, name: str) -> str:
+def named(machine: Machine, name: str) -> str:
     bare = not machine.has(name) and machine.has(f"device:{name}")
     return f"device:{name}" if bare else name
 
@@ -196,30 +212,58 @@ def check(machine: Machine, request: Request, tasks: tuple[Wanted, ...]) -> None
     """Raise `RequestError` where traffic, groupings, current placement or allowed set do not
     fit.
     """
-    names = [wanted.name for wanted in tasks]
+    names = {wanted.name: wanted.task for wanted in tasks}
     for index, traffic in enumerate(request.traffic):
         for key, name in (("from", traffic.from_), ("to", traffic.to)):
-            _known(name, names, f"traffic[{index}].{key}")
-        _positive(traffic.messages_per_s, f"traffic[{index}].messages_per_s")
-        _positive(traffic.bytes, f"traffic[{index}].bytes")
+            known_task(name, names, f"traffic[{index}].{key}")
+        positive(traffic.messages_per_s, f"traffic[{index}].messages_per_s")
+        positive(traffic.bytes, f"traffic[{index}].bytes")
     for kind, groupings in (("together", request.together), ("apart", request.apart)):
         for index, grouping in enumerate(groupings):
             for name in grouping.tasks:
-                _known(name, names, f"{kind}[{index}].tasks")
+                known_task(name, names, f"{kind}[{index}].tasks")
+            if not grouping.tasks:
+                place = f"{kind}[{index}].tasks"
+                raise RequestError("the list is empty", place=place, mend="name two tasks or more")
             if len(set(grouping.tasks)) < len(grouping.tasks):
                 raise RequestError(
                     "a task is named twice", place=f"{kind}[{index}].tasks", mend="name it once"
                 )
-            _level(machine, grouping.within, f"{kind}[{index}].within")
+            known_level(machine, grouping.within, f"{kind}[{index}].within")
     for index, forced in enumerate(request.forced):
-        _known(forced.task, names, f"forced[{index}].task")
-        _object(machine, forced.at, f"forced[{index}].at")
+        known_task(forced.task, names, f"forced[{index}].task")
+        known_object(machine, forced.at, f"forced[{index}].at")
     _pus(machine, request.allowed or [], "allowed")
+    check_busy(machine, request.busy)
+    if request.busy_above is not None and not 0 <= request.busy_above <= 100:
+        text = f"{request.busy_above} is not a load"
+        raise RequestError(text, place="busy_above", mend="give a percentage from 0 to 100")
     if request.current is not None:
-        _positive(request.current.migration_cost, "current.migration_cost")
+        positive(request.current.migration_cost, "current.migration_cost")
         for name, now in request.current.placement.items():
-            _known(name, names, f"current.placement.{name}")
+            known_task(name, names, f"current.placement.{name}")
             _pus(machine, now.pus, f"current.placement.{name}.pus")
+        for index, name in enumerate(request.current.keep):
+            known_task(name, request.current.placement, f"current.keep[{index}]")
+            _check_kept(machine, name, names[name], request.current.placement[name])
+
+
+def _check_kept(machine: Machine, name: str, task: Task, now: CurrentTask) -> None:
+    """Raise `RequestError` where a task cannot stay where it is said to be, whoever else does."""
+    pus, place = now.pus, f"current.placement.{name}.pus"
+    stores = task.memory_mib or task.memory_kind or task.bandwidth_mbps
+    if stores and now.numa_node is not None:
+        known_object(machine, f"numa:{now.numa_node}", f"current.placement.{name}.numa_node")
+    if not pus or len(set(pus)) < len(pus):
+        wrong = "a PU is named twice" if pus else "the list is empty"
+        raise RequestError(wrong, place=place, mend="name each PU that the task keeps once")
+    kind, most, have = "PU", task.pus or 1, len(pus)
+    if task.cores is not None:
+        kind, most, have = "core", task.cores, len({machine.core_of[pu] for pu in pus})
+    if have > most:
+        text = f"task {name} needs {counted(most, kind)} and would keep {have}"
+        mend = f"name {most}, or let the task ask for {have}"
+        raise RequestError(text, place=place, mend=mend)
 
 
 def _check_task(machine: Machine, task: Task, place: str) -> None:
@@ -230,12 +274,14 @@ def _check_task(machine: Machine, task: Task, place: str) -> None:
     for key, count in (("pus", task.pus), ("cores", task.cores)):
         if count is not None and count < 1:
             raise RequestError(f"{count} is below 1", place=f"{place}.{key}", mend="give 1 or more")
-    if not 0 < task.load <= 1:
-        raise RequestError(
-            f"{task.load} is not a share of a PU", place=f"{place}.load", mend="0 < load <= 1"
-        )
+        if count is not None and count > MOST_PUS:
+            text = f"{count} is more than any machine has"
+            raise RequestError(text, place=f"{place}.{key}", mend=f"give at most {MOST_PUS}")
+    if not 0 < task.load <= 1 or not exact(task.load):
+        text = f"{task.load} is not a share of a PU"
+        raise RequestError(text, place=f"{place}.load", mend="0 < load <= 1, in millionths")
     for key in ("memory_mib", "cache_mib", "bandwidth_mbps"):
-        _positive(getattr(task, key), f"{place}.{key}")
+        positive(getattr(task, key), f"{place}.{key}")
     if (task.memory_mib or task.memory_kind or task.bandwidth_mbps) and not machine.numa:
         raise RequestError(
             f"{machine.name} states no memory",
@@ -250,31 +296,31 @@ def _check_task(machine: Machine, task: Task, place: str) -> None:
         )
     for key in ("at", "not_at"):
         for name in listed(getattr(task, key)):
-            _object(machine, name, f"{place}.{key}")
+            known_object(machine, name, f"{place}.{key}")
     if task.at == []:
         raise RequestError("the list is empty", place=f"{place}.at", mend="name an object")
     for name, weight in wishes(task):
-        _object(machine, name, f"{place}.near")
-        _positive(weight, f"{place}.near")
+        known_object(machine, name, f"{place}.near")
+        positive(weight, f"{place}.near")
         if not machine.pus_of(name):
             raise RequestError(
                 f"no PU is local to {name}", place=f"{place}.near", mend="name another object"
             )
 
 
-def _known(name: str, names: list[str], place: str) -> None:
+def known_task(name: str, names: Collection[str], place: str) -> None:
     if name not in names:
         near = get_close_matches(name, names, n=1)
-        mend = f"did you mean {near[0]}?" if near else f"tasks are: {', '.join(names[:20])}"
+        mend = f"did you mean {near[0]}?" if near else f"tasks are: {', '.join(list(names)[:20])}"
         raise RequestError(f"there is no task {name!r}", place=place, mend=mend)
 
 
-def _positive(value: float | None, place: str) -> None:
+def positive(value: float | None, place: str) -> None:
     if value is not None and not (math.isfinite(value) and value >= 0):
         raise RequestError(f"{value} is not a number from 0", place=place, mend="give 0 or more")
 
 
-def _object(machine: Machine, name: str, place: str) -> None:
+def known_object(machine: Machine, name: str, place: str) -> None:
     try:
         machine.require(name)
     except NotFoundError as fault:
@@ -308,25 +354,17 @@ def _pus(machine: Machine, pus: Iterable[int], place: str) -> None:
             )
 
 
-def _level(machine: Machine, level: str, place: str) -> None:
+def check_busy(machine: Machine, parts: Iterable[str]) -> None:
+    """Raise `RequestError` where a part is not known or nothing can run there."""
+    for index, part in enumerate(parts):
+        known_object(machine, part, f"busy[{index}]")
+        if kind_of(part) not in {*CPU_KINDS, "numa"}:
+            mend = "name a PU or what holds PUs, such as pu:5, l3:3 or numa:1"
+            raise RequestError(f"nothing runs on {part}", place=f"busy[{index}]", mend=mend)
+
+
+def known_level(machine: Machine, level: str, place: str) -> None:
     if level not in {"machine", "core"} and not machine.of_kind(level):
         raise RequestError(
             f"{machine.name} has no {level}", place=place, mend="name a level that it has"
         )
-
-
-def force(
-    machine: Machine, raw: Mapping[str, object], clause: Mapping[str, str]
-) -> dict[str, object]:
-    """Return the request with an alternative forced: `task=rx pu=5`, `numa=1` or `at=l3:2`."""
-    if "task" not in clause or len(clause) != 2:
-        raise RequestError(
-            "the alternative names no task and place", place="not", mend="write task=rx pu=5"
-        )
-    key, value = next(item for item in clause.items() if item[0] != "task")
-    at = value if key == "at" else f"{key}:{value}"
-    at = _named(machine, at)
-    _object(machine, at, f"not {key}={value}")
-    earlier = raw.get("forced", [])
-    forced = list(earlier) if isinstance(earlier, list) else []
-    return {**raw, "forced": [*forced, {"task": clause["task"], "at": at}]}

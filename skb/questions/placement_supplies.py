@@ -80,6 +80,11 @@ class Supplies:
             for cache in sorted(set(self.cache_of.values()))
         }
 
+    @cached_property
+    def largest_cache(self) -> Fraction:
+        """The bytes of the largest last-level cache, 0 where none is known."""
+        return max(self.caches.values(), default=Fraction(0))
+
     def memory_ps(self, pu: int, node: int) -> int:
         key = (pu if self._fine_memory else self.latency.block_of[pu], node)
         if key not in self._memory:

@@ -8,22 +8,35 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from skb.costs import Costs
-from skb.decision import Assumption, Cost, Decision, Limits, Objective, Reason, Status
-from skb.engines.asp import Term, engine_name, rules_digest
+from skb.decision import Assumption, Decision, Limits, Objective, Status
+from skb.engines.asp import engine_name, rules_digest
+from skb.engines.route_bounds import Fuse
+from skb.engines.route_busy_proof import FILES as BUSY_FILES
 from skb.engines.route_rules import FILES, Verdict, admissible, verdict
 from skb.engines.route_solve import Solution, solve
-from skb.engines.route_tree import Task, Tree, ordered, value
-from skb.engines.route_tree import admissible as keeps_to
+from skb.engines.route_tree import Task, Tree, ordered
 from skb.errors import RequestError
 from skb.machine import Machine
+from skb.messages import MessagePairs
+from skb.noise import Noise
 from skb.questions.question import Question, Raw
-from skb.questions.route_price import Pairs, Price, pairs_of, price, task_of
+from skb.questions.route_answer import (
+    alternatives,
+    best_of_each,
+    in_order,
+    with_spread,
+    with_tree,
+    without_tree,
+)
+from skb.questions.route_objectives import Found, found_for, within_links
+from skb.questions.route_price import Pairs, pairs_of, task_of
 from skb.questions.route_request import RouteRequest, Wanted, read
-from skb.questions.route_trees import classic_trees
+from skb.questions.route_robust import Samples, sturdiest
+from skb.questions.route_trees import Classics
 
 CLASSIC_ROOTS = 64
 """With a free root, the classic trees are priced from at most so many roots."""
@@ -32,51 +45,139 @@ FULL_EFFORT_SIZE = 32
 """Up to so many members the whole effort is spent; above, what keeps a first answer quick."""
 DEFAULT_CONFLICTS = 20_000
 MOST_SECONDS = 600.0
+FIRST_SHARE = 0.4
+"""Share of the seconds for the first tree where more than the completion over one tree is asked."""
+PRICING_S = 1e-6
+"""Seconds for each pair that pricing and writing down an answer may take."""
 LEVELS = ("core", "l2", "l3", "die", "numa", "package")
 
 
 def decide(machine: Machine, raw: Raw, limits: Limits) -> Decision:
     """Decide a route; raise `RequestError` for a bad request."""
-    begin = time.monotonic()
+    begin = time.monotonic() if limits.begun is None else limits.begun
     wanted = read(machine, raw)
     costs = Costs(machine)
-    pairs = pairs_of(costs.message_pairs(wanted.members), wanted.request.model)
+    messages = costs.message_pairs(wanted.members, wanted.request.transport)
+    pairs = pairs_of(messages, wanted.request.model)
     task = _task(wanted, pairs)
     domains = _domains(machine, wanted.members)
-    spent = _fuse(begin + limits.seconds - 0.05)
+    # pricing the answer takes longer the more pairs there are
+    spent = _fuse(begin + limits.seconds - 0.05 - PRICING_S * len(wanted.members) ** 2)
     classics = _classics(task, pairs, domains, spent)
-    solution, judged = _solve(machine, wanted, task, classics, limits, spent)
+    case = _Case(machine, wanted, costs, messages, pairs, task, classics, limits, spent)
+    first = spent if _plain(wanted) else _fuse(begin + FIRST_SHARE * limits.seconds)
+    solution, judged = _solve(machine, wanted, task, classics, limits, first)
+    found = None
+    if solution is not None:
+        found, later = _found(case, solution)
+        judged = later if found is None else judged
     decision = Decision(
         question="route",
         machine=machine.name,
         revision=machine.revision,
         status=Status.UNKNOWN,
-        objective=Objective("completion", None, "ns"),
+        objective=Objective(_objective(wanted), None, "ns"),
         answer={},
         assumed=_assumed(costs, wanted.request.model),
-        provenance=_provenance(machine, limits, solution),
+        provenance=_provenance(machine, limits, found),
         request=dict(raw),
         warnings=wanted.warnings,
     )
-    if solution is None:
-        decision = _without_tree(decision, judged)
+    if found is None:
+        decision = without_tree(decision, judged)
     else:
-        decision = _with_tree(decision, wanted, pairs, task, solution)
-        if wanted.request.compare:
-            found = _alternatives(task, pairs, wanted, classics, solution.tree.root)
-            decision = replace(decision, alternatives=found)
+        decision = _decided(decision, case, found)
     return decision.stamped(seconds=round(time.monotonic() - begin, 4))
 
 
+def _objective(wanted: Wanted) -> str:
+    return "occupancy" if wanted.request.objective == "occupancy" else "completion"
+
+
+def _plain(wanted: Wanted) -> bool:
+    """Whether the tree of least completion is all that was asked."""
+    request = wanted.request
+    extra = request.robust or request.max_link_load is not None
+    return request.objective == "completion" and request.trees == "one" and not extra
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """A request on a machine, ready to be searched."""
+
+    machine: Machine
+    wanted: Wanted
+    costs: Costs
+    messages: MessagePairs
+    pairs: Pairs
+    task: Task
+    classics: Sequence[tuple[str, Tree]]
+    limits: Limits
+    spent: Callable[[], bool]
+
+    @property
+    def starts(self) -> list[Tree]:
+        return [tree for _, tree in self.classics]
+
+    @property
+    def effort(self) -> float:
+        seconds = min(self.limits.seconds, MOST_SECONDS)
+        effort = self.limits.conflicts / DEFAULT_CONFLICTS * seconds / 10.0
+        return effort * min(1.0, FULL_EFFORT_SIZE / self.task.size)
+
+
+def _found(case: _Case, first: Solution) -> tuple[Found | None, Verdict]:
+    """Go on from the tree of least completion to what was asked for."""
+    wanted, task, limits = case.wanted, case.task, case.limits
+
+    def seek(part: Task, starts: Sequence[Tree]) -> Solution | None:
+        known = [*case.classics, *(("known", tree) for tree in starts)]
+        return _solve(case.machine, wanted, part, known, limits, case.spent)[0]
+
+    def by_rules() -> tuple[Tree | None, Verdict]:
+        judged = verdict(wanted.atoms, limits)
+        return _as_tree(task, wanted.members, judged) if judged.exists else None, judged
+
+    rest = (limits, case.effort, case.spent)
+    if wanted.request.max_link_load is not None:
+        return within_links(wanted, task, first, case.starts, by_rules, *rest)
+    return (
+        found_for(wanted.request, case.pairs, task, first, case.starts, seek, *rest),
+        Verdict(None),
+    )
+
+
+def _decided(decision: Decision, case: _Case, found: Found) -> Decision:
+    """Fill in the answer, what it becomes where costs vary, and the classic trees beside it."""
+    wanted, task, pairs = case.wanted, case.task, case.pairs
+    request = wanted.request
+    noise = Noise(case.costs, case.messages, case.limits.seed, request.transport)
+    samples = Samples(noise, wanted.members, request.operation, request.model == "logp")
+    compared, varies = 0, noise.varies()
+    robust = request.robust and varies
+    if robust:
+        always = list(best_of_each(task, case.classics).values())
+        rest = (always, samples, case.effort, case.limits.seed, case.spent)
+        found, compared = sturdiest(wanted, pairs, task, found, case.starts, *rest)
+    decision = with_tree(decision, wanted, pairs, task, found)
+    varied = samples.of(in_order(task, pairs, found.tree), found.back) if varies else None
+    decision = with_spread(decision, wanted, varied, compared)
+    if not request.compare:
+        return decision
+    p95_of = (lambda tree: samples.of(tree).p95) if robust else None
+    rows = alternatives(task, pairs, wanted, case.classics, found.tree.root, p95_of)
+    return replace(decision, alternatives=rows)
+
+
 def _fuse(deadline: float) -> Callable[[], bool]:
-    return lambda: time.monotonic() >= deadline
+    return Fuse(deadline)
 
 
-def _provenance(machine: Machine, limits: Limits, solution: Solution | None) -> dict[str, Any]:
-    methods = "" if solution is None else ", ".join(solution.methods)
+def _provenance(machine: Machine, limits: Limits, found: Found | None) -> dict[str, Any]:
+    methods = "" if found is None else ", ".join(found.methods)
     return {
         "facts": machine.digest,
-        "rules": rules_digest(FILES),
+        "rules": rules_digest((*FILES, *BUSY_FILES)),
         "engine": f"route search and bounds, {engine_name()}",
         "bound_by": methods,
         "seed": limits.seed,
@@ -137,11 +238,12 @@ def _classics(
     if len(roots) > CLASSIC_ROOTS:
         wanted = max(4, CLASSIC_WORK // task.size**2)
         roots = roots[:: -(-len(roots) // wanted)]
+    classics = Classics(pairs.down, domains)
     found: list[tuple[str, Tree]] = []
     for root in roots:
         if found and spent():
             break
-        found.extend(classic_trees(pairs.down, root, domains).items())
+        found.extend(classics.of(root).items())
     return found
 
 
@@ -181,120 +283,6 @@ def _as_tree(task: Task, members: Sequence[int], judged: Verdict) -> Tree:
     for sender, receiver in judged.sends:
         kids[place[sender]].append(place[receiver])
     return ordered(task.phases[0][0], place[judged.root], kids)
-
-
-# ---------------------------------------------------------------- answer
-def _without_tree(decision: Decision, judged: Verdict) -> Decision:
-    if judged.exists is not False:
-        reason = Reason("limit", "the limit came before a tree was found")
-        return replace(decision, reasons=(reason,))
-    reasons = tuple(
-        Reason(":".join(map(str, clash)), _in_words(clash), _items(clash)) for clash in judged.clash
-    )
-    warnings = decision.warnings
-    if not judged.minimal:
-        warnings = (*warnings, "the limit came before the reasons were proven minimal")
-    return replace(decision, status=Status.INFEASIBLE, reasons=reasons, warnings=warnings)
-
-
-def _in_words(clash: tuple[Term, ...]) -> str:
-    name, numbers = clash[0], clash[1:]
-    if name == "forbid":
-        return f"forbidden {numbers[0]}->{numbers[1]}"
-    if name == "require":
-        return f"required {numbers[0]}->{numbers[1]}"
-    if name == "root":
-        return f"the root is pu:{numbers[0]}"
-    return f"max_fan_out {numbers[0]}"
-
-
-def _items(clash: tuple[Term, ...]) -> tuple[str, ...]:
-    return () if clash[0] == "max_fan_out" else tuple(f"pu:{number}" for number in clash[1:])
-
-
-def _with_tree(
-    decision: Decision, wanted: Wanted, pairs: Pairs, task: Task, solution: Solution
-) -> Decision:
-    """Fill in answer, price, proof and reasons."""
-    tree = solution.tree
-    if not task.in_order:
-        tree = ordered(pairs.down, tree.root, tree.kids)
-    paid = price(pairs, wanted.request.operation, tree)
-    proven = solution.bound == paid.total
-    return replace(
-        decision,
-        status=Status.OPTIMAL if proven else Status.FEASIBLE,
-        objective=Objective("completion", paid.total / 1000, "ns"),
-        bound=solution.bound / 1000,
-        answer=_answer(wanted, tree, paid),
-        costs=tuple(Cost(term, value / 1000, "ns") for term, value in paid.terms.items()),
-        reasons=_reasons(wanted, tree, paid, solution),
-    )
-
-
-def _answer(wanted: Wanted, tree: Tree, paid: Price) -> dict[str, Any]:
-    pus, request = wanted.members, wanted.request
-    senders = [node for node, row in enumerate(tree.kids) if row]
-    senders.sort(key=lambda node: (node != tree.root, node))
-    return {
-        "root": pus[tree.root],
-        "sends": [
-            {"from": pus[node], "to": [pus[child] for child in tree.kids[node]]} for node in senders
-        ],
-        "arrivals": {str(pu): at / 1000 for pu, at in zip(pus, paid.arrivals, strict=True)},
-        "critical_path": [pus[node] for node in paid.path],
-        "model": request.model,
-        "operation": request.operation,
-        "completion_ps": paid.total,
-        "phases": {name: at / 1000 for name, at in paid.phases.items()},
-    }
-
-
-def _reasons(wanted: Wanted, tree: Tree, paid: Price, solution: Solution) -> tuple[Reason, ...]:
-    pus = wanted.members
-    path = [pus[node] for node in paid.path]
-    rows = [
-        Reason(
-            "critical-path",
-            "the operation ends with the messages " + " -> ".join(map(str, path)),
-            tuple(f"pu:{pu}" for pu in dict.fromkeys(path)),
-        )
-    ]
-    if solution.methods:
-        rows.append(
-            Reason(
-                "bound",
-                f"no admissible tree ends before {solution.bound / 1000:g} ns:"
-                f" {', '.join(solution.methods)}",
-            )
-        )
-    return tuple(rows)
-
-
-def _alternatives(
-    task: Task,
-    pairs: Pairs,
-    wanted: Wanted,
-    classics: Sequence[tuple[str, Tree]],
-    root: int,
-) -> tuple[dict[str, Any], ...]:
-    """Price the classic trees with the decided root and, where the root is free, the best one."""
-    best: dict[tuple[str, bool], tuple[int, Tree]] = {}
-    for name, tree in classics:
-        worth = value(task, tree)
-        for key in ((name, False), (name, True)):
-            if key[1] and tree.root != root:
-                continue
-            if key not in best or worth < best[key][0]:
-                best[key] = (worth, tree)
-    rows = []
-    for (name, _), (worth, tree) in sorted(best.items(), key=lambda row: (row[1][0], row[0])):
-        row = {"name": name, "value": worth / 1000, "unit": "ns", "root": wanted.members[tree.root]}
-        if not keeps_to(task, tree):
-            row["breaks"] = "forbid, require or max_fan_out"
-        if row not in rows:
-            rows.append(row)
-    return tuple(rows)
 
 
 # ---------------------------------------------------------------- what if

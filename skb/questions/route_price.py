@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from skb.costs import MessagePairs
 from skb.engines.route_tree import (
     Broadcast,
     Matrix,
@@ -17,6 +16,7 @@ from skb.engines.route_tree import (
     last_leaf,
     reversed_in_time,
 )
+from skb.messages import MessagePairs
 
 PHASES: Mapping[str, tuple[tuple[str, int], ...]] = {
     "broadcast": (("broadcast", 1),),
@@ -98,17 +98,18 @@ class Price:
     terms: Mapping[str, int]
 
 
-def price(pairs: Pairs, operation: str, tree: Tree) -> Price:
+def price(pairs: Pairs, operation: str, tree: Tree, back: Tree | None = None) -> Price:
     """Price an operation over a tree whose children are sent to in the given order.
 
-    `arrivals` are the times at which each node has the message of the last broadcast, or, in a
-    reduction, all of its subtree.
+    `back` is the tree of the reduction where it has one of its own. `arrivals` are the times at
+    which each node has the message of the last broadcast, or, in a reduction, all of its subtree.
     """
+    back = back or tree
     times = arrivals(pairs.down, tree.root, tree.kids)
     last = last_leaf(times, tree.kids)
     # no node is later than the last leaf, which in a tie is the one that reports
     down, down_terms = _way_down(pairs, tree, last)
-    up, up_terms, done = _way_up(pairs, tree)
+    up, up_terms, done = _way_up(pairs, back)
     found = {
         "broadcast": (max(times), down_terms),
         "reduction": (done[tree.root], up_terms),
@@ -136,6 +137,42 @@ def price(pairs: Pairs, operation: str, tree: Tree) -> Price:
     ends = done if operation == "reduce" else [offset + time for time in times]
     phases = {name: found[name][0] for name, _ in PHASES[operation]}
     return Price(total, phases, tuple(ends), paths[operation], terms)
+
+
+def busy_terms(
+    pairs: Pairs, operation: str, tree: Tree, back: Tree | None = None
+) -> tuple[Counter[str], ...]:
+    """Return what one operation keeps each node busy with, sending and receiving, in picoseconds.
+
+    The largest sum is the occupancy: a stream of operations takes no less for each.
+    """
+    found: list[Counter[str]] = [Counter() for _ in range(pairs.down.size)]
+    often = dict(PHASES[operation])
+    first, further, receive = pairs.down.first, pairs.down.further, pairs.receive
+    gap = "gap" if pairs.down.bursts else "send"
+    if down := often.get("broadcast", 0):
+        for node, row in enumerate(tree.kids):
+            for place, child in enumerate(row):
+                found[node][gap if place else "send"] += down * (
+                    further[node][child] if place else first[node][child]
+                )
+                found[child]["receive"] += down * receive[node][child]
+    if up := often.get("reduction", 0):
+        for node, row in enumerate((back or tree).kids):
+            for child in row:
+                found[node]["receive"] += up * receive[child][node]
+                found[child]["send"] += up * first[child][node]
+    last = last_leaf(arrivals(pairs.down, tree.root, tree.kids), tree.kids)
+    if "report" in often and last != tree.root:
+        found[last]["send"] += first[last][tree.root]
+        found[tree.root]["receive"] += receive[last][tree.root]
+    return tuple(found)
+
+
+def occupancy(pairs: Pairs, operation: str, tree: Tree, back: Tree | None = None) -> int:
+    """Return how long the busiest node is busy in one operation, in picoseconds."""
+    rows = busy_terms(pairs, operation, tree, back)
+    return max(sum(terms.values()) for terms in rows)
 
 
 def _parents(tree: Tree) -> dict[int, int]:

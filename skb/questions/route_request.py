@@ -12,8 +12,9 @@ from skb.engines.asp import Atom
 from skb.errors import RequestError
 from skb.machine import Machine
 from skb.questions.question import Raw, read_request
+from skb.questions.route_links import Ways, check_links
 
-LARGEST = 512
+LARGEST = 1024
 """Most members of one tree: pair costs grow with the square."""
 
 Operation = Literal["broadcast", "broadcast-ack", "reduce", "barrier", "two-phase-commit"]
@@ -25,18 +26,32 @@ class RouteRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A tree over `members` (all usable PUs where absent) from `root` (free where absent).
 
     `forbid` are ordered pairs that must not be used, `require` pairs that must be; nobody sends to
-    more than `max_fan_out` others. `compare` lists the classic trees with their price.
+    more than `max_fan_out` others. `objective` is the end of the operation, how long it keeps the
+    busiest PU busy, or the frontier of both. `trees` says whether barrier and two-phase commit use
+    one tree both ways or one for each with a common root. `per` takes one PU of each core, NUMA
+    node, … (the root, or else the first of its members). No message crosses `forbid_links` (parts
+    at both ends), and no link is crossed by more than `max_link_load` messages of an operation in
+    one direction; `next_hop` is the table of a links decision, without it ways are shortest ones.
+    `robust` chooses, of the trees that end nearly first, the one with the least 95 percent point
+    under the recorded spread of each cost. `compare` lists the classic trees with their price.
     """
 
     root: Pu | None = None
     members: list[Pu] | None = None
     operation: Operation = "broadcast"
-    objective: Literal["completion", "bottleneck"] = "completion"
+    objective: Literal["completion", "occupancy", "frontier"] = "completion"
     model: Model = "logp"
+    trees: Literal["one", "per-phase"] = "one"
     compare: bool = True
     forbid: list[tuple[Pu, Pu]] = []
     require: list[tuple[Pu, Pu]] = []
     max_fan_out: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    per: Literal["core", "l2", "l3", "die", "numa", "package"] | None = None
+    transport: Literal["cache_line", "ipi", "pcie", "network"] = "cache_line"
+    forbid_links: list[tuple[str, str]] = []
+    max_link_load: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    next_hop: dict[str, dict[str, str]] | None = None
+    robust: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +62,31 @@ class Wanted:
     members: tuple[int, ...]
     atoms: tuple[Atom, ...]
     warnings: tuple[str, ...]
+    ways: Ways
 
 
 def read(machine: Machine, raw: Raw) -> Wanted:
     """Read a request; raise `RequestError` that names the place and the mend."""
     request = read_request(raw, RouteRequest, "route")
-    if request.objective == "bottleneck":
+    if request.trees == "per-phase" and request.objective != "completion":
         raise RequestError(
-            "the bottleneck objective is not offered",
-            place="route request $.objective",
-            mend='leave it out, or write objective = "completion"',
+            f"the {request.objective} is decided over one tree",
+            place="route request $.trees",
+            mend='write trees = "one", or objective = "completion"',
+        )
+    if request.max_link_load is not None and (
+        request.objective != "completion" or request.trees != "one"
+    ):
+        raise RequestError(
+            "max_link_load is kept for the completion over one tree",
+            place="route request $.max_link_load",
+            mend='leave it out, or write objective = "completion" and trees = "one"',
+        )
+    if request.robust and (request.objective != "completion" or request.trees != "one"):
+        raise RequestError(
+            "robust is decided for the completion over one tree",
+            place="route request $.robust",
+            mend='leave it out, or write objective = "completion" and trees = "one"',
         )
     members, warnings = _members(machine, request)
     pairs = _pairs(machine, request, members)
@@ -66,7 +96,27 @@ def read(machine: Machine, raw: Raw) -> Wanted:
         atoms.append(("root", (request.root,)))
     if request.max_fan_out is not None:
         atoms.append(("max_fan_out", (request.max_fan_out,)))
-    return Wanted(request, members, tuple(atoms), warnings)
+    ways = Ways(machine, members, request.operation, request.next_hop)
+    atoms += _link_atoms(machine, request, ways)
+    return Wanted(request, members, tuple(atoms), warnings, ways)
+
+
+def _link_atoms(machine: Machine, request: RouteRequest, ways: Ways) -> list[Atom]:
+    """Return the conditions on links, and what each pair crosses where there are any."""
+    if not request.forbid_links and request.max_link_load is None:
+        return []
+    check_links(machine, request.forbid_links, "$.forbid_links")
+    atoms: list[Atom] = [("forbid_link", pair) for pair in dict.fromkeys(request.forbid_links)]
+    if request.max_link_load is not None:
+        atoms.append(("max_link_load", (request.max_link_load,)))
+    nodes = range(len(ways.members))
+    for u in nodes:
+        for v in nodes:
+            if u != v:
+                pair = (ways.members[u], ways.members[v])
+                rows = ways.crossed(u, v).items()
+                atoms += [("crosses", (*pair, *link, often)) for link, often in rows]
+    return atoms
 
 
 def _members(machine: Machine, request: RouteRequest) -> tuple[tuple[int, ...], tuple[str, ...]]:
@@ -89,6 +139,8 @@ def _members(machine: Machine, request: RouteRequest) -> tuple[tuple[int, ...], 
     if root is not None and root not in members:
         members.add(root)
         warnings = (f"the root pu:{root} was added to the members",)
+    if request.per is not None:
+        members = _one_of_each(machine, request.per, members, root)
     if not members:
         raise RequestError(
             "there are no members" if request.members == [] else "no PU is usable",
@@ -102,6 +154,25 @@ def _members(machine: Machine, request: RouteRequest) -> tuple[tuple[int, ...], 
             mend=f"name at most {LARGEST}, for example one PU of each core or node",
         )
     return tuple(sorted(members)), warnings
+
+
+def _one_of_each(machine: Machine, level: str, members: set[int], root: int | None) -> set[int]:
+    """Return the first member of each part of a level, the root for its own part."""
+    chosen: dict[str, int] = {}
+    for pu in sorted(members, key=lambda pu: (pu != root, pu)):
+        if level == "numa":
+            part = next((f"numa:{node}" for node in machine.numa_of_pu[pu]), "")
+        else:
+            chain = (f"pu:{pu}", *machine.ancestors(f"pu:{pu}"))
+            part = next((at for at in chain if level in machine.levels(at)), "")
+        if not part:
+            raise RequestError(
+                f"pu:{pu} is in no {level}",
+                place="route request $.per",
+                mend="choose another level, or name the members",
+            )
+        chosen.setdefault(part, pu)
+    return set(chosen.values())
 
 
 def _require_pu(machine: Machine, pu: int, path: str) -> None:

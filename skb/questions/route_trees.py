@@ -1,9 +1,12 @@
 """The classic broadcast trees, which a decision is compared with and never worse than.
 
 Shapes as in S. Kaestle et al., "Machine-aware atomic broadcast trees for multicores" (Smelt), OSDI
-2016, table 1, with any member as the root: the order of the PUs is turned until the root stands
-first. Nodes are numbered 0 … n-1 in the order of the PUs; `domains` are the nodes of each NUMA
-node.
+2016, table 1 and section 4, with any member as the root: the order of the PUs is turned until the
+root stands first. ECEF is that of P. Bhat, C. Raghavendra and V. Prasanna, "Efficient collective
+communication in distributed heterogeneous systems", JPDC 2003: of all sends the one that completes
+earliest comes next, in the variant with look-ahead with the shortest send of the receiver on top;
+the better of both, its rows in the best order. Nodes are numbered 0 … n-1 in the order of the PUs;
+`domains` are the nodes of each NUMA node.
 """
 
 from __future__ import annotations
@@ -12,20 +15,40 @@ from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from heapq import heappop, heappush
 
-from skb.engines.route_tree import Broadcast, Tree
+from skb.engines.route_greedy import Greedy
+from skb.engines.route_tree import Broadcast, Task, Tree, arrivals, heights_of, value
 
 Domains = Sequence[Sequence[int]]
 Rows = dict[int, list[int]]
 
 
 def classic_trees(costs: Broadcast, root: int, domains: Domains) -> dict[str, Tree]:
-    """Return each classic tree from a root by its name."""
+    """Return each classic tree but ECEF from a root by its name."""
     size = costs.size
     found = {}
     for name, build in _BUILDERS.items():
         rows = build(costs, root, domains)
         found[name] = Tree(root, tuple(tuple(rows.get(node, ())) for node in range(size)))
     return found
+
+
+class Classics:
+    """The classic trees of a group by name, from one root after the other."""
+
+    def __init__(self, costs: Broadcast, domains: Domains) -> None:
+        self._costs, self._domains = costs, domains
+        nodes = range(costs.size)
+        everybody = tuple(tuple(u != v for v in nodes) for u in nodes)
+        self._task = Task(((costs, 1),), everybody, tuple(nodes), costs.size)
+        self._ecef = [Greedy(self._task, costs, 1.0, look) for look in (0.0, 1.0)]
+
+    def of(self, root: int) -> dict[str, Tree]:
+        """Return each classic tree from a root."""
+        found = classic_trees(self._costs, root, self._domains)
+        grown = [tree for rule in self._ecef if (tree := rule.grow(root)) is not None]
+        if grown:
+            found["ecef"] = min(grown, key=lambda tree: value(self._task, tree))
+        return found
 
 
 def _turned(size: int, root: int) -> list[int]:
@@ -136,6 +159,78 @@ def _star_end(costs: Broadcast, root: int, leader: int, group: Iterable[int]) ->
     return costs.tail[root][leader] + last
 
 
+def _adaptive(costs: Broadcast, root: int, domains: Domains) -> Rows:
+    """Who falls idle sends to the dearest node of its own domain or of a fresh one.
+
+    In a domain not reached, the node that is sent to fastest is taken. Then the last node is moved
+    to whoever could reach it earliest and rows are sorted by the height below, while this helps.
+    """
+    home = {node: at for at, group in enumerate(domains) for node in group}
+    left = [set(group) - {root} for group in domains]
+    reached = {home[root]}
+    rows: Rows = {root: []}
+    idle = [(0, root)]
+    while idle:
+        now, node = heappop(idle)
+        first, tail = costs.first[node], costs.tail[node]
+        near = [v for at, group in enumerate(left) if _open(at, home[node], reached) for v in group]
+        if not near:
+            continue
+        child = max(near, key=lambda v: (first[v] + tail[v], -v))
+        if home[child] != home[node]:
+            child = min(left[home[child]], key=lambda v: (first[v], v))
+        reached.add(home[child])
+        left[home[child]].discard(child)
+        sent = now + (costs.further[node][child] if rows[node] else first[child])
+        rows[node].append(child)
+        rows[child] = []
+        heappush(idle, (sent, node))
+        heappush(idle, (sent + tail[child], child))
+    return _shuffled(costs, root, rows)
+
+
+def _open(domain: int, own: int, reached: set[int]) -> bool:
+    return domain == own or domain not in reached
+
+
+def _shuffled(costs: Broadcast, root: int, rows: Rows) -> Rows:
+    """Move the last node and sort, as long as the end comes earlier."""
+    kids = [rows[node] for node in range(costs.size)]
+    times = arrivals(costs, root, kids)
+    while True:
+        last = max(range(costs.size), key=lambda node: (times[node], -node))
+        trials = []
+        if last != root and not kids[last]:
+            trials.append(_moved(costs, kids, times, last))
+        trials.append(_by_height(costs, root, trials[0] if trials else kids))
+        ends = [(max(arrivals(costs, root, trial)), at) for at, trial in enumerate(trials)]
+        end, at = min(ends)
+        if end >= max(times):
+            return dict(enumerate(kids))
+        kids, times = trials[at], arrivals(costs, root, trials[at])
+
+
+def _moved(
+    costs: Broadcast, kids: list[list[int]], times: Sequence[int], last: int
+) -> list[list[int]]:
+    """Hang the last node where it is reached earliest behind all sends of its new parent."""
+    found = [[child for child in row if child != last] for row in kids]
+    ends = {}
+    for node, row in enumerate(found):
+        if node != last:
+            sent = sum(costs.further[node][child] for child in row[1:])
+            opening = costs.first[node][row[0]] + costs.further[node][last] if row else 0
+            sent += opening or costs.first[node][last]
+            ends[node] = times[node] + sent + costs.tail[node][last]
+    found[min(ends, key=lambda node: (ends[node], node))].append(last)
+    return found
+
+
+def _by_height(costs: Broadcast, root: int, kids: list[list[int]]) -> list[list[int]]:
+    heights = heights_of(costs, root, kids)
+    return [sorted(row, key=lambda node: -heights[node]) for row in kids]
+
+
 _BUILDERS: Mapping[str, Callable[[Broadcast, int, Domains], Rows]] = {
     "sequential": _sequential,
     "binary": _binary,
@@ -143,4 +238,5 @@ _BUILDERS: Mapping[str, Callable[[Broadcast, int, Domains], Rows]] = {
     "mst": _spanning,
     "cluster": _cluster,
     "numa-aware": _numa_aware,
+    "adaptive": _adaptive,
 }

@@ -158,7 +158,29 @@ def test_alternative_is_priced(client: httpx.Client) -> None:
     told = client.get(path, params={"not": f"flow=rx node={(node + 3) % 8}"})
     assert told.status_code == 200, told.text
     assert told.json()["not"]["difference"] > 0
+    assert client.get(path, params={"not": " "}).json() == client.get(path).json()
     assert client.get(path, params={"not": "flow"}).status_code == 422
+
+
+def test_decision_is_explained_further(client: httpx.Client) -> None:
+    """`why?reasons=`, `mends=` and `sensitivity=` give what `skb why` prints."""
+    far = [{"name": "a", "at": "package:0"}, {"name": "b", "at": "package:1"}]
+    traffic = [{"from": "a", "to": "b", "messages_per_s": 7}]
+    request = {"task": far, "together": [{"tasks": ["a", "b"], "within": "l3"}]}
+    asked = client.post("/v1/machines/tyan-s4985/ask/placement", json=request)
+    assert asked.json()["status"] == "infeasible"
+    path = f"/v1/decisions/{asked.json()['id']}/why"
+    told = client.get(path, params={"reasons": 3, "mends": 2}).json()
+    assert told["reasons"]["complete"] and len(told["reasons"]["sets"]) == 1
+    assert [len(row["lift"]) for row in told["mends"]["mends"]] == [1, 1]
+    assert client.get(path, params={"sensitivity": 3}).status_code == 422
+    assert client.get(path, params={"reasons": 1, "not": "task=a pu=1"}).status_code == 422
+    asked = client.post(
+        "/v1/machines/tyan-s4985/ask/placement", json={"task": far, "traffic": traffic}
+    )
+    path = f"/v1/decisions/{asked.json()['id']}/why"
+    told = client.get(path, params={"sensitivity": 3})
+    assert told.status_code == 200 and "numbers" in told.json()["sensitivity"]
 
 
 def test_impossible_request_is_an_answer(client: httpx.Client) -> None:

@@ -5,51 +5,21 @@ again by a program of its own.
 m32, m128, m256 and m1024. Prices are in units of 10 ns/s as in the prototype; seed 0 has its
 instances, but for memory (which the prototype weighs; its own answers need none from afar) and for
 devices, of which the product counts the way into the package too. The column `prototype` is what
-the answer costs there. Ends with 1 where the checker or the other program disagrees.
+the answer costs there. `skb bench placement` has these requests beside other mappers. Ends with 1
+where the checker or the other program disagrees.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from typing import Any
 
 from skb.checkers.placement import check
-from skb.decision import Decision, Limits
+from skb.decision import Limits
 from skb.questions.placement import decide
-from tests.bench.placement_requests import (
-    HOP_NS,
-    PACKAGE_NS,
-    SHAPES,
-    distance_ns,
-    machine_of,
-    request_of,
-)
+from tests.bench.placement_requests import machine_of, prices, request_of
 
 CASES = ("m32/24", "m128/64", "m128/128", "m256/128", "m1024/512", "m1024/1000")
-
-
-def prices(name: str, request: dict[str, Any], decision: Decision) -> tuple[int, int]:
-    """Return rate times distance over all traffic, and over devices as the prototype counts them,
-    from the answer and the shape alone.
-    """
-    shape = SHAPES[name]
-    cores = shape.packages * shape.caches * shape.cores
-    cache = {
-        task: place["pus"][0] % cores // shape.cores
-        for task, place in decision.answer["tasks"].items()
-    }
-    total = sum(
-        row["messages_per_s"] * distance_ns(shape, cache[row["from"]], cache[row["to"]])
-        for row in request["traffic"]
-    )
-    devices = 0
-    for row in request["task"]:
-        for package, weight in row.get("near", {}).items():
-            own, other = cache[row["name"]] // shape.caches, int(package.removeprefix("package:"))
-            if own != other:
-                devices += weight * (PACKAGE_NS + HOP_NS * shape.hops(own, other))
-    return int(total), devices
 
 
 def main() -> int:
@@ -72,7 +42,7 @@ def main() -> int:
             if found.objective.value is None:
                 print(f"{case + ':' + str(seed):<14}{found.status.value}")
                 continue
-            paid, devices = prices(name, request, found)
+            paid, devices = prices(name, request, found.answer["tasks"])
             communication = next(c.value for c in found.costs if c.term == "communication")
             faults = check(machine, found)
             if abs(paid - communication) > 1e-6 * max(1, paid):

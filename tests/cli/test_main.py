@@ -70,7 +70,13 @@ def test_main_every_command_has_help_with_an_example() -> None:
         (["ask", "placemnt", "tyan-s4985"], 2, "did you mean placement?"),
         (["ask", "route", "tyan-s4985", "--limit", "-1"], 2, "--limit"),
         (["ask", "route", "tyan-s4985", "--members", "0,x"], 2, "PU numbers"),
+        (["ask", "route", "tyan-s4985", "--members", "0-99999999999"], 2, "PU numbers"),
         (["ask", "route", "tyan-s4985", "/nosuch/request.toml"], 2, "cannot be read"),
+        (
+            ["ask", "placement", "ex235a", "--per", "gpu", "--task", "pus=2", "--task", "pus=3"],
+            2,
+            "2 tasks have no name",
+        ),
         (["why", "0000"], 2, "there is no decision"),
         (["draw", "nosuch"], 2, "there is no machine or file"),
         (["draw", "tyan-s4985", "-o", "x.bmp"], 2, "cannot draw .bmp"),
@@ -88,6 +94,28 @@ def test_main_bad_input_is_one_line_and_an_exit_code(
     assert (found, out) == (code, "")
     assert words in err
     assert "Traceback" not in err
+
+
+def test_main_prices_are_told_in_cycles(capsys: pytest.CaptureFixture[str]) -> None:
+    """All prices of an answer are turned, at the clock of the machine; without one that is said."""
+    words = ["--task", "name=a", "--task", "name=b", "--traffic", "from=a to=b messages_per_s=10"]
+    found = {}
+    for unit in ("ns", "cycles"):
+        arguments = ["ask", "placement", "tyan-s4985", *words, "--compare", "--json"]
+        code, out, _err = run(capsys, *arguments, "--unit", unit)
+        assert code == 0
+        found[unit] = json.loads(out)
+    _code, out, _err = run(capsys, "facts", "tyan-s4985", "clock_mhz", "--json")
+    clock = json.loads(out)[0]["args"][1] / 1000
+    ns, cycles = found["ns"], found["cycles"]
+    assert cycles["objective"]["unit"] == "cycles/s"
+    assert cycles["bound"] == pytest.approx(ns["bound"] * clock)
+    for a, b in zip(ns["costs"], cycles["costs"], strict=True):
+        assert b["unit"] == "cycles/s" and b["value"] == pytest.approx(a["value"] * clock)
+    policy = {row["name"]: row for row in cycles["alternatives"] if "name" in row}["compact"]
+    assert policy["unit"] == "cycles/s" and policy["value"] >= cycles["objective"]["value"]
+    code, out, err = run(capsys, "ask", "placement", "odroid-n2", *words, "--unit", "cycles")
+    assert (code, out) == (2, "") and "states no clock" in err
 
 
 def test_main_facts_of_a_machine_change_and_are_kept(capsys: pytest.CaptureFixture[str]) -> None:

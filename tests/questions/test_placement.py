@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import tomllib
 from typing import Any
 
@@ -13,7 +14,7 @@ from skb.errors import LimitError, RequestError
 from skb.machine import Machine
 from skb.questions import question
 from skb.questions.placement import EXAMPLE, decide
-from skb.questions.placement_request import force
+from skb.questions.placement_whynot import force
 from skb.sources import read_path
 from tests.machines import bundled, shared
 from tests.questions.placement_machines import machine
@@ -269,7 +270,8 @@ def test_placement_repeats_itself() -> None:
 def test_placement_beyond_the_proof_reports_bound_and_gap() -> None:
     """Where the limit comes first, the answer is feasible with a bound, never called optimal."""
     small = machine(4, 4, 2)
-    decision = ask(small, **_random_request(24))
+    decision = decide(small, _random_request(24), Limits(seconds=2))
+    assert check(small, decision) == []
     loose = decide(small, _random_request(24), Limits(conflicts=1))
     assert loose.status is Status.FEASIBLE and check(small, loose) == []
     assert loose.gap is not None and 0 < loose.gap < 1
@@ -357,6 +359,9 @@ def test_placement_says_that_the_time_limit_left_no_placement() -> None:
     tasks = [{"name": f"t{i}", "exclusive": True} for i in range(150)]
     with pytest.raises(LimitError, match="no admissible placement"):
         decide(bundled("mesh-1024"), {"task": tasks}, Limits(seconds=0.01))
+    late = Limits(seconds=5.0, begun=time.monotonic() - 5.0)  # a command counts its own start-up
+    with pytest.raises(LimitError, match="in 5 s"):
+        decide(bundled("tyan-s4985"), {"task": [{"name": "a"}]}, late)
 
 
 def test_placement_forces_an_alternative_and_prices_it() -> None:

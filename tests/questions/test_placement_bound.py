@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from math import inf
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -14,11 +16,12 @@ from skb.decision import Limits, Status
 from skb.machine import Machine
 from skb.questions.placement import decide
 from skb.questions.placement_answer import board_of
-from skb.questions.placement_bound import Parts
+from skb.questions.placement_bound import Bounds, Parts
 from skb.questions.placement_instance import Instance
 from skb.questions.placement_request import Request, expand, resolved
 from skb.questions.question import read_request
 from tests.bench.placement_requests import machine_of, request_of
+from tests.machines import bundled
 from tests.questions.placement_machines import machine
 from tests.questions.test_placement_oracle import MACHINES, requests
 
@@ -28,7 +31,8 @@ def bound(small: Machine, request: dict[str, Any]) -> float:
     asked = resolved(small, read_request(request, Request, "placement"))
     instance = Instance(small, asked, expand(small, asked))
     parts = Parts(instance, board_of(instance))
-    return instance.ns(parts.base() + parts.bounding(inf).run())
+    together = parts.base() + parts.bounding(inf).run()
+    return instance.ns(max(parts.base(alone=True), together))
 
 
 def measured(seed: int) -> Machine:
@@ -88,3 +92,29 @@ def test_placement_beyond_any_proof_has_a_bound_and_is_repeated() -> None:
     assert found[0].status is Status.FEASIBLE and check(full, found[0]) == []
     assert found[0].bound is not None and found[0].bound > 0
     assert found[0].gap is not None and 0 < found[0].gap < 0.9
+
+
+@pytest.mark.parametrize(
+    "task",
+    [{"pus": 130}, {"pus": 100, "at": "package:1"}, {"cores": 64}, {"cores": 5, "memory_mib": 9}],
+)
+def test_placement_bound_proves_one_wide_task(task: dict[str, Any]) -> None:
+    """What a task pays by itself from its cheapest first PU is all that a lone task pays."""
+    found = decide(bundled("epyc-7773x-2p"), {"task": [{"name": "app", **task}]}, Limits())
+    assert found.status is Status.OPTIMAL
+
+
+def test_placement_bound_that_the_clock_cuts_says_so() -> None:
+    """Only what work ended is repeated; what the clock cuts is still a bound."""
+    grid = machine_of("m32")
+    asked = resolved(grid, read_request(request_of("m32", 12, 0), Request, "placement"))
+    instance = Instance(grid, asked, expand(grid, asked))
+    board = board_of(instance)
+    now = time.monotonic()
+    with (
+        Bounds(instance, board, now, 10.0) as late,
+        Bounds(instance, board, now + 60, 10.0) as whole,
+    ):
+        assert late.result() <= whole.result()
+        assert late.cut and not whole.cut
+        assert whole.meets(whole.result()) and not whole.meets(whole.result() + 1)

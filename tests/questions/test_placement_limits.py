@@ -31,6 +31,11 @@ def message(rate: float, a: str = "a", b: str = "b") -> dict[str, Any]:
     return {"from": a, "to": b, "messages_per_s": rate}
 
 
+def kept(pus: list[int], node: int | None = None) -> dict[str, Any]:
+    """Return a current placement in which task a stays on these PUs."""
+    return {"placement": {"a": {"pus": pus, "numa_node": node}}, "keep": ["a"]}
+
+
 A, B, C = {"name": "a"}, {"name": "b"}, {"name": "c"}
 
 IMPOSSIBLE: list[tuple[str, Machine, dict[str, Any], dict[str, str]]] = [
@@ -144,6 +149,7 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
     ("two sizes", {"task": [{**A, "pus": 1, "cores": 1}]}, "task[0]", "one of them"),
     ("no cores", {"task": [{**A, "cores": 0}]}, "task[0].cores", "1 or more"),
     ("load of nothing", {"task": [{**A, "load": 0}]}, "task[0].load", "0 < load"),
+    ("too fine a load", {"task": [{**A, "load": 1e-9}]}, "task[0].load", "millionths"),
     ("no such device", {"task": [{**A, "per": "gpu"}]}, "task[0].per", ""),
     (
         "no such level",
@@ -152,6 +158,48 @@ REFUSED: list[tuple[str, dict[str, Any], str, str]] = [
         "",
     ),
     ("no task", {"task": []}, "task", "add a"),
+    (
+        "nobody together",
+        {"task": [A], "together": [{"tasks": [], "within": "core"}]},
+        "together[0].tasks",
+        "two tasks",
+    ),
+    ("more PUs than are made", {"task": [{**A, "pus": 10**30}]}, "task[0].pus", "at most"),
+    ("kept nowhere", {"task": [A], "current": kept([])}, "current.placement.a.pus", "each PU"),
+    ("kept twice", {"task": [A], "current": kept([1, 1])}, "current.placement.a.pus", "once"),
+    ("kept on more", {"task": [A], "current": kept([1, 2])}, "current.placement.a", "ask for 2"),
+    (
+        "kept on more cores",
+        {"task": [{**A, "cores": 1}], "current": kept([1, 2])},
+        "current.placement.a.pus",
+        "ask for 2",
+    ),
+    (
+        "kept at no node",
+        {"task": [{**A, "memory_mib": 1}], "current": kept([1], 9)},
+        "current.placement.a.numa_node",
+        "numa:0",
+    ),
+    ("a word for a list", {"task": [A], "allowed": "0-3"}, "placement request $.allowed", "a list"),
+    (
+        "a word for a switch",
+        {"task": [{**A, "exclusive": "yes"}]},
+        "placement request $.task[0].exclusive",
+        "true or false",
+    ),
+    ("unknown key of a task", {"task": [{**A, "core": 1}]}, "placement request $.task[0]", "cores"),
+    (
+        "unknown key of what runs",
+        {"task": [A], "current": {"placement": {"a": {"pu": 1}}}},
+        "placement request $.current.placement[...]",
+        "keys are: pus, numa_node",
+    ),
+    (
+        "another word for a level",
+        {"task": [A], "apart": [{"tasks": ["a"], "within": "socket"}]},
+        "placement request $.apart[0].within",
+        "package",
+    ),
 ]
 
 
@@ -285,7 +333,7 @@ def test_placement_of_tasks_that_never_talk_needs_no_search(
     def never(*_given: object) -> None:
         raise AssertionError("the solver was called")
 
-    monkeypatch.setattr("skb.questions.placement.solved", never)
+    monkeypatch.setattr("skb.questions.placement.Proof", never)
     raw = {"task": [{"name": f"t{n}"} for n in range(12)]}
     board = bundled("tyan-s4985")
     found = decide(board, raw, Limits(seconds=10))

@@ -307,12 +307,14 @@ def test_policies_never_beat_an_answer_that_was_cut_short() -> None:
 
 
 def test_policies_above_their_deadline_are_left_out() -> None:
-    """A fuse that has burnt leaves a row that says so."""
+    """A fuse that has burnt leaves rows that say so, and one placement to answer with."""
     policies = weighed(SMT, some(1))
     policies.deadline = 0.0
-    found = policies.rows(0.0)
-    assert len(found) == len(POLICIES)
+    first, *found = policies.rows(0.0)
+    assert first["name"] == next(iter(POLICIES)) and first["value"] is not None
+    assert len(found) == len(POLICIES) - 1
     assert all("time limit" in row["lacks"] for row in found)
+    assert policies.improve(None, 0) is not None
 
 
 @settings(

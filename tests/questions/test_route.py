@@ -72,8 +72,11 @@ def test_the_tree_beats_every_classic_tree() -> None:
     """With the decided root and, as the root is free, with the best root of each."""
     decision = decide(bundled(BOARD))
     names = {row["name"] for row in decision.alternatives}
-    assert names == {"sequential", "binary", "fibonacci", "mst", "cluster", "numa-aware"}
+    static = {"sequential", "binary", "fibonacci", "mst", "cluster", "numa-aware"}
+    assert names == {*static, "adaptive", "ecef"}
     assert all(row["value"] >= decision.objective.value for row in decision.alternatives)
+    assert all(row["completion_ns"] == row["value"] for row in decision.alternatives)
+    assert all(row["occupancy_ns"] > 0 for row in decision.alternatives)
 
 
 @settings(max_examples=10, deadline=None, phases=[Phase.explicit, Phase.generate])

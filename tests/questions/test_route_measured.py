@@ -64,3 +64,22 @@ def test_the_tree_is_near_the_best_known(name: str, known: float, slack: float, 
     assert decision.gap is not None
     assert decision.gap <= gap
     assert (decision.status == Status.OPTIMAL) == (decision.gap == 0)
+
+
+@pytest.mark.parametrize(
+    "name", ["gruyere", "appenzeller", "ziger", "tomme", "intel_xeon_e5_v2_2x10"]
+)
+def test_derived_gaps_lead_to_a_shape_that_was_measured_good(name: str) -> None:
+    """From core 0, where sequential was measured worst of the plain trees: no star, no dearer.
+
+    The measured trees are predicted from the same pair costs; the bad tree is no candidate.
+    """
+    machine = measured(name)
+    decision = decide(machine, {"root": 0, "operation": "broadcast-ack"}, Limits(seconds=1.5))
+    assert check(machine, decision) == []
+    widest = max(len(row["to"]) for row in decision.answer["sends"])
+    assert widest <= len(machine.usable_pus) // 2
+    predicted = {row["name"]: row["value"] for row in decision.alternatives}
+    assert {"cluster", "binary", "sequential", "mst", "adaptive"} <= set(predicted)
+    assert all((decision.objective.value or 0) <= value for value in predicted.values())
+    assert predicted["sequential"] == max(predicted[key] for key in ("cluster", "sequential"))

@@ -1,0 +1,187 @@
+"""Tables built tree by tree: each destination's tree joins the first virtual channel that it fits.
+
+A tree grows from its destination outwards, and takes no link that would close a cycle of channel
+dependencies. In the manner of LASH (Lysne et al., 2006) and DFSSSP (Domke, Hoefler, Nagel, 2011),
+but it looks for cycles before it decides, not after. Each channel keeps its links in an order that
+all its dependencies follow (Pearce, Kelly, 2006); that begins as up*/down* from a node.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+
+from skb.engines.links_net import Net, Table, outwards
+
+FEW = 64  # nodes up to which a tree is tried again where it does not fit
+MANY = 128  # nodes above which only some of the channels, the last opened, are tried
+RECENT = 6
+
+
+class _Channel:
+    """The dependencies of one virtual channel, and an order of the arcs that they all follow."""
+
+    def __init__(self, net: Net, root: int) -> None:
+        rank = [(net.distance[root][node], node) for node in range(net.size)]
+
+        def place(arc: int) -> tuple[int, int, int]:
+            tail, head = net.arcs[arc]
+            up = rank[head] < rank[tail]
+            return (0, -rank[tail][0], -tail) if up else (1, rank[tail][0], tail)
+
+        self.order = [0] * len(net.arcs)
+        for at, arc in enumerate(sorted(range(len(net.arcs)), key=place)):
+            self.order[arc] = at
+        self.after: list[set[int]] = [set() for _ in net.arcs]
+        self.before: list[set[int]] = [set() for _ in net.arcs]
+
+    def follows(self, arc: int, then: int) -> int:
+        """Rank a dependency: 0 where it is known, 1 where the order has it, 2 otherwise."""
+        if then in self.after[arc]:
+            return 0
+        return 1 if self.order[arc] < self.order[then] else 2
+
+    def add(self, arc: int, then: int) -> bool | None:
+        """Add a dependency; tell whether it is new, None where it would close a cycle."""
+        if then in self.after[arc]:
+            return False
+        if self.order[arc] >= self.order[then] and not self._reorder(arc, then):
+            return None
+        self.after[arc].add(then)
+        self.before[then].add(arc)
+        return True
+
+    def remove(self, added: Sequence[tuple[int, int]]) -> None:
+        for arc, then in added:
+            self.after[arc].discard(then)
+            self.before[then].discard(arc)
+
+    def _reorder(self, arc: int, then: int) -> bool:
+        """Move what waits for `arc` before what `then` waits for; false where that is one."""
+        if arc == then:
+            return False
+        order = self.order
+        low, high = order[then], order[arc]
+        ahead, todo = {then}, [then]
+        while todo:
+            for other in self.after[todo.pop()]:
+                if other == arc:
+                    return False
+                if order[other] < high and other not in ahead:
+                    ahead.add(other)
+                    todo.append(other)
+        behind, todo = {arc}, [arc]
+        while todo:
+            for other in self.before[todo.pop()]:
+                if order[other] > low and other not in behind:
+                    behind.add(other)
+                    todo.append(other)
+        moved = sorted(behind, key=order.__getitem__) + sorted(ahead, key=order.__getitem__)
+        for at, place in zip(moved, sorted(order[at] for at in moved), strict=True):
+            order[at] = place
+        return True
+
+
+def layered(
+    net: Net, channels: int, seed: int, tries: int, spent: Callable[[], bool]
+) -> Table | None:
+    """Return a table that needs at most so many virtual channels; None where no try found one.
+
+    Every other try looks at loads before it looks at what fits.
+    """
+    draw = random.Random(seed)
+    for attempt in range(tries):
+        if attempt and spent():
+            return None
+        order = list(range(net.size))
+        if attempt > 1:
+            draw.shuffle(order)
+        found = _attempt(net, channels, order, attempt % 2 == 0, draw, spent)
+        if found is not None:
+            return found
+    return None
+
+
+def grown(net: Net, seed: int, even: bool, spent: Callable[[], bool]) -> Table | None:
+    """Return a table on as many channels as it takes, with loads kept even or with few channels;
+    None where the time is over.
+    """
+    nodes = range(net.size)
+    return _attempt(net, net.size, nodes, even, random.Random(seed), spent)
+
+
+def _attempt(
+    net: Net,
+    channels: int,
+    order: Sequence[int],
+    even: bool,
+    draw: random.Random,
+    spent: Callable[[], bool],
+) -> Table | None:
+    roots = sorted(range(net.size), key=lambda node: (max(net.distance[node]), node))
+    opened: list[_Channel] = []
+    load = [0] * len(net.arcs)
+    ahead: list[tuple[int, ...]] = [()] * net.size
+    channel = [0] * net.size
+    for d in order:
+        if spent():
+            return None
+        first = 0 if net.size <= MANY else max(0, len(opened) - RECENT)
+        for which in range(first, channels):
+            if which == len(opened):
+                root = roots[0] if not which else draw.randrange(net.size)
+                opened.append(_Channel(net, root))
+            tree = None
+            for _again in range(3 if net.size <= FEW else 1):
+                tree = _tree(net, opened[which], d, load, even, draw)
+                if tree is not None:
+                    break
+            if tree is not None:
+                ahead[d], channel[d] = tuple(tree), which
+                _put(net, load, tree, d)
+                break
+        if not ahead[d]:
+            return None
+    return Table(tuple(ahead), tuple(channel))
+
+
+def _put(net: Net, load: list[int], ahead: Sequence[int], d: int) -> None:
+    through = [net.weight[s][d] for s in range(net.size)]
+    for s in reversed(outwards(ahead, d)[1:]):
+        arc = net.number[s, ahead[s]]
+        load[arc] += through[s] * net.slow[arc]
+        through[ahead[s]] += through[s]
+
+
+def _tree(
+    net: Net, held: _Channel, d: int, load: Sequence[int], even: bool, draw: random.Random
+) -> list[int] | None:
+    """Grow the tree of d over shortest paths; None, and nothing added, where a node has no link
+    left.
+    """
+    ahead = [-1] * net.size
+    way = [0.0] * net.size
+    added: list[tuple[int, int]] = []
+    nodes = sorted(
+        (s for s in range(net.size) if s != d), key=lambda s: (net.distance[s][d], draw.random())
+    )
+    for s in nodes:
+        hops = net.distance[s][d]
+        ranked = []
+        for n in net.steps[d][s]:
+            if net.distance[n][d] == hops - 1:
+                arc = net.number[s, n]
+                fit = 0 if even or n == d else held.follows(arc, net.number[n, ahead[n]])
+                ranked.append((fit, max(way[n], load[arc] + draw.random()), n))
+        for _fit, cost, n in sorted(ranked):
+            arc = net.number[s, n]
+            new = False if n == d else held.add(arc, net.number[n, ahead[n]])
+            if new is not None:
+                ahead[s], way[s] = n, cost
+                if new:
+                    added.append((arc, net.number[n, ahead[n]]))
+                break
+        else:
+            held.remove(added)
+            return None
+    return ahead
