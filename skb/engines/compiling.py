@@ -30,6 +30,7 @@ from skb.engines import placement_packing as packing
 from skb.engines import route_kernel, route_sets, route_sweep
 from skb.errors import SkbError
 
+UNCOMPILED = "the search ran uncompiled, with fewer steps: `skb warm` compiles it, once"
 # seconds that loading numba and the kernel from the cache takes on a slow host
 LOADING = 1.0
 # seconds for which a process stays with the plain arm once it had to take it, so that a question

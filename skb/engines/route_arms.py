@@ -88,6 +88,11 @@ def fastest(deadline: float) -> RouteArm:
     return compiling.had(_routing, PLAIN, _compiled, deadline)
 
 
+def uncompiled() -> bool:
+    """Whether routes are searched for by the plain arm so far."""
+    return _routing.arm is None
+
+
 def compile_routes() -> RouteArm:
     """Compile the kernels of routes, or load them.
 

@@ -18,7 +18,7 @@ from dataclasses import replace
 from skb.checkers.placement import check as check_answer
 from skb.decision import Decision, Limits, Status
 from skb.engines.asp import Outcome, engine_name, rules_digest
-from skb.engines.compiling import PLAIN, loaded
+from skb.engines.compiling import PLAIN, UNCOMPILED, loaded
 from skb.engines.placement_admissible import admissible
 from skb.engines.placement_classes import abstracts, annealed, ready
 from skb.engines.placement_proof import Proof
@@ -70,7 +70,6 @@ STARTS, STEPS, NEXT_SEED = 6, 400_000, 7_919
 # what ended the search: an answer can be repeated exactly unless it was the clock
 PROOF_ENDED, WORK_ENDED, CLOCK_ENDED = "proof", "work", "clock"
 TOO_LATE = "the time limit came before a proof; the bound is what holds for any placement"
-UNCOMPILED = "the search ran uncompiled, with fewer steps: `skb warm` compiles it, once"
 TOO_LARGE = "too large to be proven optimal; the bound is what holds for any placement"
 # seconds that the program takes to write down, for each unit of volume
 SECONDS_TO_WRITE = 7e-6

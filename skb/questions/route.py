@@ -14,6 +14,8 @@ from typing import Any
 from skb.costs import Costs
 from skb.decision import Assumption, Decision, Limits, Objective, Status
 from skb.engines.asp import engine_name, rules_digest
+from skb.engines.compiling import UNCOMPILED
+from skb.engines.route_arms import uncompiled
 from skb.engines.route_bounds import Fuse
 from skb.engines.route_busy_proof import FILES as BUSY_FILES
 from skb.engines.route_rules import FILES, Verdict, admissible, verdict
@@ -87,6 +89,8 @@ def decide(machine: Machine, raw: Raw, limits: Limits) -> Decision:
         decision = without_tree(decision, judged)
     else:
         decision = _decided(decision, case, found)
+    if decision.status is Status.FEASIBLE and uncompiled():
+        decision = replace(decision, warnings=(*decision.warnings, UNCOMPILED))
     return decision.stamped(seconds=round(time.monotonic() - begin, 4))
 
 
