@@ -13,7 +13,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from skb.errors import CheckError, NameTakenError, NotFoundError, RequestError
+from skb.errors import NameTakenError, NotFoundError, RequestError
 from skb.machine import Machine
 from skb.relations import Fact
 from skb.repairing import repair
@@ -53,11 +53,7 @@ def decide(
         limit_s=spent.seconds,
         seconds=round(time.perf_counter() - begin, 4),
     )
-    if wrong := asked.check(machine, decision):
-        raise CheckError(
-            f"the {question} checker refused our answer: {'; '.join(wrong[:5])}",
-            mend="this is a fault of ours; please report it with the request",
-        )
+    asked.approve(machine, decision)
     return decision
 
 

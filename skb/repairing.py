@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from skb.errors import CheckError
 from skb.machine import Machine
 
 if TYPE_CHECKING:
@@ -63,14 +62,11 @@ def mended(
     Raises `RequestError` where the decision places no tasks, `LimitError` where nothing was found
     in time, `CheckError` where our own answer is wrong.
     """
-    from skb.checkers.placement import check
+    from skb.questions.placement import QUESTION
     from skb.questions.placement_repaired import repaired
 
     found = repaired(before, decision, now, off, limits, busy)
     for one in (found.safe, found.best):
-        if one is not None and (wrong := check(found.machine, one)):
-            raise CheckError(
-                f"the placement checker refused our repair: {'; '.join(wrong[:5])}",
-                mend="this is a fault of ours; please report it with the request",
-            )
+        if one is not None:
+            QUESTION.approve(found.machine, one)
     return found

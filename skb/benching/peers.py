@@ -13,7 +13,6 @@ from typing import Any
 from skb.benching import cpsat, kahypar, scotch, swaps
 from skb.benching.sites import Plain, Sites
 from skb.decision import Decision, Limits
-from skb.engines.placement_search import Seat
 from skb.errors import LimitError
 from skb.machine import Machine
 from skb.questions.placement import decide
@@ -145,10 +144,5 @@ def _cheapest_policy(machine: Machine, raw: Plain) -> Answer:
     if not fit:
         return Answer(None, spent, "every named policy breaks a rule of the request")
     _price, name, seats = min(fit, key=lambda one: one[0])
-    answer = {w.name: _seated(seat) for w, seat in zip(instance.tasks, seats, strict=True)}
+    answer = {w.name: seat.placed() for w, seat in zip(instance.tasks, seats, strict=True)}
     return Answer(answer, spent, name)
-
-
-def _seated(seat: Seat) -> dict[str, Any]:
-    others = [pu for pu in seat.pus if pu != seat.first]
-    return {"pus": [seat.first, *others], "numa_node": seat.node}

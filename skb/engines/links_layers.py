@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 
-from skb.engines.links_net import Net, Table, outwards
+from skb.engines.links_net import Net, Table, lay
 
 FEW = 64  # nodes up to which a tree is tried again where it does not fit
 MANY = 128  # nodes above which only some of the channels, the last opened, are tried
@@ -138,19 +138,11 @@ def _attempt(
                     break
             if tree is not None:
                 ahead[d], channel[d] = tuple(tree), which
-                _put(net, load, tree, d)
+                lay(net, load, tree, d)
                 break
         if not ahead[d]:
             return None
     return Table(tuple(ahead), tuple(channel))
-
-
-def _put(net: Net, load: list[int], ahead: Sequence[int], d: int) -> None:
-    through = [net.weight[s][d] for s in range(net.size)]
-    for s in reversed(outwards(ahead, d)[1:]):
-        arc = net.number[s, ahead[s]]
-        load[arc] += through[s] * net.slow[arc]
-        through[ahead[s]] += through[s]
 
 
 def _tree(

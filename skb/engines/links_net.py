@@ -8,7 +8,7 @@ whole numbers: traffic weights are scaled before, and a slow link counts its loa
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 Arc = tuple[int, int]
@@ -122,11 +122,23 @@ def loads(net: Net, table: Table) -> list[int]:
     """Return the load of every arc: the traffic that its messages weigh."""
     found = [0] * len(net.arcs)
     for d, ahead in enumerate(table.ahead):
-        through = [net.weight[s][d] for s in range(net.size)]
-        for s in reversed(outwards(ahead, d)[1:]):
-            found[net.number[s, ahead[s]]] += through[s]
-            through[ahead[s]] += through[s]
+        for arc, amount in carried(net, ahead, d):
+            found[arc] += amount
     return found
+
+
+def carried(net: Net, ahead: Sequence[int], d: int) -> Iterator[tuple[int, int]]:
+    """Yield every arc of a destination's tree with the traffic over it, the farthest first."""
+    through = [net.weight[s][d] for s in range(net.size)]
+    for s in reversed(outwards(ahead, d)[1:]):
+        yield net.number[s, ahead[s]], through[s]
+        through[ahead[s]] += through[s]
+
+
+def lay(net: Net, load: list[int], ahead: Sequence[int], d: int) -> None:
+    """Add what a destination's tree carries to the slowed loads."""
+    for arc, amount in carried(net, ahead, d):
+        load[arc] += amount * net.slow[arc]
 
 
 def price(net: Net, table: Table) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from skb.engines.links_net import Net, Table, outwards
+from skb.engines.links_net import Net, Table, lay
 
 
 def up_down(net: Net, root: int) -> Table | None:
@@ -21,7 +21,7 @@ def up_down(net: Net, root: int) -> Table | None:
     trees = []
     for d in range(net.size):
         tree = _tree(net, rank, d, load)
-        _put(net, load, tree, d)
+        lay(net, load, tree, d)
         trees.append(tuple(tree))
     return Table(tuple(trees), (0,) * net.size)
 
@@ -54,11 +54,3 @@ def _tree(net: Net, rank: Sequence[tuple[int, int]], d: int, load: Sequence[int]
 
 def _lightest(net: Net, load: Sequence[int], s: int, ways: Sequence[int]) -> int:
     return min(ways, key=lambda n: (load[net.number[s, n]], n))
-
-
-def _put(net: Net, load: list[int], ahead: Sequence[int], d: int) -> None:
-    through = [net.weight[s][d] for s in range(net.size)]
-    for s in reversed(outwards(ahead, d)[1:]):
-        arc = net.number[s, ahead[s]]
-        load[arc] += through[s] * net.slow[arc]
-        through[ahead[s]] += through[s]

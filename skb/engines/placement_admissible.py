@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from skb.engines.placement_search import Board, Job, Seat
+from skb.engines.placement_board import Board, Job, Seat
 
 
 def admissible(board: Board, seats: Sequence[Seat]) -> bool:

@@ -25,9 +25,10 @@ from skb.engines.placement_arrays import (
     problem_of,
     start,
 )
+from skb.engines.placement_board import Board, Job, Seat, Seats
 from skb.engines.placement_items import Classes, Items, classes_of, contracted, items_of
 from skb.engines.placement_kernel import FRESH, SEED, STRIDE, Problem, keep
-from skb.engines.placement_search import Board, Job, Seat, Seats, State
+from skb.engines.placement_search import State
 
 # steps for each task in a round, at least and at most; they grow with the square of the tasks: with
 # few of them restarts matter more than patience, since a slow run ends in the widest valley, which

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from skb.engines.placement_search import Seat
+from skb.engines.placement_board import Seat
 from skb.engines.placement_seating import Need, Peer, Seating
 
 

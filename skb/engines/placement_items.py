@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import gcd
 
-from skb.engines.placement_search import Board, Job
+from skb.engines.placement_board import Board, Job
 
 # of the levels of distance, those at which bundles of classes are formed
 MOST_LEVELS = 6

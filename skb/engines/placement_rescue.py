@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from skb.engines.placement_board import Seat
 from skb.engines.placement_grid import Amount, Grid
 from skb.engines.placement_guests import Guest, price_of, tied
 from skb.engines.placement_messages import LARGEST, NEVER, Tables
-from skb.engines.placement_search import Seat
 from skb.engines.placement_seating import FULL, Seating
 
 if TYPE_CHECKING:

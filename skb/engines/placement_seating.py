@@ -13,8 +13,8 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from skb.engines.placement_board import Seat
 from skb.engines.placement_grid import Amount, Grid
-from skb.engines.placement_search import Seat
 
 FULL = 10**6  # load of one PU
 Table = Mapping[int, str]

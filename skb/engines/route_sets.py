@@ -36,31 +36,18 @@ class Sets(NamedTuple):
     control: Words
 
 
-def limit_of(sets: Sets, node: int, count: int) -> int:
-    """Return the latest time that may still improve a set, over the nodes that may inform it."""
+def latest(sets: Sets, costs: Words, node: int, count: int) -> int:
+    """Return the latest time that may still improve a set by sending to a node, over all who may
+    send, if what follows costs them so much.
+    """
     size, most = len(sets.outside), -1
     for place in range(count):
         at = sets.outside[place]
         most = max(
             most,
             max(
-                sets.best[at] - sets.busy[node * size + at],
-                sets.best[size + at] - sets.busy[(size + node) * size + at],
-            ),
-        )
-    return most - 1
-
-
-def soonest(sets: Sets, node: int, count: int) -> int:
-    """Return the same for the receiver's own share."""
-    size, most = len(sets.outside), -1
-    for place in range(count):
-        at = sets.outside[place]
-        most = max(
-            most,
-            max(
-                sets.best[at] - sets.arrive[node * size + at],
-                sets.best[size + at] - sets.arrive[(size + node) * size + at],
+                sets.best[at] - costs[node * size + at],
+                sets.best[size + at] - costs[(size + node) * size + at],
             ),
         )
     return most - 1
@@ -107,7 +94,8 @@ def solve(sets: Sets, group: int, held: int) -> int:
         if not group & bit:
             continue
         others = group ^ bit
-        x, y = soonest(sets, node, count), limit_of(sets, node, count)
+        x = latest(sets, sets.arrive, node, count)
+        y = latest(sets, sets.busy, node, count)
         share, base = others, node * states
         while x >= 0 and y >= 0:
             if sets.below[base + share] <= x and sets.least[others ^ share] <= y:

@@ -20,9 +20,10 @@ from skb.decision import Decision, Limits, Status
 from skb.engines.asp import Outcome, engine_name, rules_digest
 from skb.engines.compiling import PLAIN, UNCOMPILED, loaded
 from skb.engines.placement_admissible import admissible
+from skb.engines.placement_board import Board, Seats, terms
 from skb.engines.placement_classes import abstracts, annealed, ready
 from skb.engines.placement_proof import Proof
-from skb.engines.placement_search import ATTEMPTS, Board, Seats, descend, terms
+from skb.engines.placement_search import ATTEMPTS, descend
 from skb.errors import LimitError
 from skb.machine import Machine
 from skb.questions.placement_answer import board_of, decision_of, decoded, settled

@@ -12,7 +12,8 @@ from typing import Any
 
 from skb.decision import Cost, Decision, Objective, Status
 from skb.engines.asp import Atom
-from skb.engines.placement_search import Board, Job, Seat, Seats, State, terms
+from skb.engines.placement_board import Board, Job, Seat, Seats, terms
+from skb.engines.placement_search import State
 from skb.machine import object_order
 from skb.questions.placement_instance import Instance
 from skb.questions.placement_places import Partition, Place, alike
@@ -212,13 +213,7 @@ def _remote(instance: Instance, seats: Seats) -> bool:
 
 def answered(instance: Instance, seats: Seats) -> dict[str, Any]:
     """Return a placement as the answer has it: for each task its PUs, the first first."""
-    tasks = {
-        wanted.name: {
-            "pus": [seat.first, *(pu for pu in seat.pus if pu != seat.first)],
-            "numa_node": seat.node,
-        }
-        for wanted, seat in zip(instance.tasks, seats, strict=True)
-    }
+    tasks = {wanted.name: seat.placed() for wanted, seat in zip(instance.tasks, seats, strict=True)}
     return {"tasks": tasks}
 
 

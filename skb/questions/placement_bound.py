@@ -10,9 +10,9 @@ from functools import cached_property
 from heapq import nsmallest
 from itertools import accumulate, combinations, pairwise
 
+from skb.engines.placement_board import Board, Job
 from skb.engines.placement_bound import Bounding, Found, Matrix, Partition, Wish
 from skb.engines.placement_proof import Anytime, Child
-from skb.engines.placement_search import Board, Job
 from skb.questions.placement_instance import Instance
 from skb.questions.placement_request import wishes
 

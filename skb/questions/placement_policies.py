@@ -16,7 +16,7 @@ from math import inf
 from time import monotonic
 from typing import Any
 
-from skb.engines.placement_search import Board, Seat, Seats, terms
+from skb.engines.placement_board import Board, Seat, Seats, terms
 from skb.questions.placement_instance import Instance
 from skb.questions.placement_policies_mctop import MCTOP
 from skb.questions.placement_policies_orders import (
@@ -115,10 +115,7 @@ class Policies:
             "unit": "ns/s",
             "costs_more": price - value,
             "tasks": {
-                wanted.name: {
-                    "pus": [seat.first, *(pu for pu in seat.pus if pu != seat.first)],
-                    "numa_node": seat.node,
-                }
+                wanted.name: seat.placed()
                 for wanted, seat in zip(self.instance.tasks, one.seats, strict=True)
             },
         }

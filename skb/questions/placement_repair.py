@@ -15,14 +15,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from skb.decision import Decision, Limits, Reason, Status
+from skb.engines.placement_board import Seat
 from skb.engines.placement_guests import Guest, inserted, price_of
 from skb.engines.placement_rescue import Rescue, rescued
-from skb.engines.placement_search import Seat
 from skb.machine import Machine
 from skb.questions.placement_load import why_busy
 from skb.questions.placement_request import exact
 from skb.questions.placement_resident import Resident
-from skb.questions.placement_seated import decided, kept_request, placed
+from skb.questions.placement_seated import decided, kept_request
 from skb.questions.placement_stranded import crowding
 from skb.questions.placement_widening import fewest_moves, making_room
 
@@ -53,7 +53,7 @@ class Mended:
     @property
     def moves(self) -> dict[str, dict[str, Any]]:
         """PUs and memory node of each task that moves."""
-        return {name: placed(seat) for name, seat in self.seats.items()}
+        return {name: seat.placed() for name, seat in self.seats.items()}
 
 
 class Repair:
@@ -342,7 +342,7 @@ class Event:
     def _request(self, keep: Collection[str]) -> dict[str, Any]:
         known = self.resident.ground.machine.core_of
         before = {
-            name: placed(seat)
+            name: seat.placed()
             for name, seat in self.before.items()
             if all(pu in known for pu in seat.pus)
         }

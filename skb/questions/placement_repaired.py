@@ -10,14 +10,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from skb.decision import Decision, Limits, Status
-from skb.engines.placement_search import Seat
+from skb.engines.placement_board import Seat
 from skb.errors import LimitError, NotFoundError, RequestError
 from skb.machine import Machine
 from skb.questions.placement import decide
 from skb.questions.placement_answer import GONE
 from skb.questions.placement_repair import Event, Mended, Repair
 from skb.questions.placement_request import known_object
-from skb.questions.placement_seated import placed
 
 # above so many tasks clingo is not asked for a proof that the search cannot give
 MOST_ASKED = 64
@@ -192,12 +191,12 @@ def _moves(event: Event, found: Decision) -> tuple[dict[str, Any], ...]:
     for reason in event.because():
         name = reason.items[0].removeprefix("task:")
         seat, to = event.before[name], found.answer.get("tasks", {}).get(name)
-        if to == placed(seat):
+        if to == seat.placed():
             continue
         rows.append(
             {
                 "task": name,
-                "from": [seat.first, *(pu for pu in seat.pus if pu != seat.first)],
+                "from": seat.listed,
                 "to": None if to is None else to["pus"],
                 "numa_from": seat.node,
                 "numa_to": None if to is None else to["numa_node"],

@@ -19,7 +19,7 @@ from msgspec.structs import replace as structs_replace
 
 from skb.decision import Decision, Reason
 from skb.dependence import hypothetical
-from skb.engines.placement_search import Seat
+from skb.engines.placement_board import Seat
 from skb.engines.placement_seating import Need, Seating
 from skb.errors import NotFoundError, RequestError
 from skb.machine import Machine
@@ -38,7 +38,7 @@ from skb.questions.placement_request import (
     wishes,
 )
 from skb.questions.placement_rows import BARS, Row, Rows, Talk, scaled, talk_of
-from skb.questions.placement_seated import Whole, decided, kept_request, placed, refused
+from skb.questions.placement_seated import Whole, decided, kept_request, refused
 from skb.questions.placement_stranded import stranded
 from skb.questions.question import read_request
 from skb.usability import stops_only_pus
@@ -311,9 +311,8 @@ class Resident:
             reasons = self._refusal(told, talk, groups)
             return Place(told.name, (), None, None, reasons)
         price, seat = found
-        pus = (seat.first, *(pu for pu in seat.pus if pu != seat.first))
         ns = float(Fraction(price) / (1000 * self.needs.scale))
-        return Place(told.name, pus, seat.node, ns)
+        return Place(told.name, tuple(seat.listed), seat.node, ns)
 
     # ------------------------------------------------------------ why not
     def _refusal(
@@ -355,7 +354,7 @@ class Resident:
         self, task: Row, traffic: Many = (), together: Many = (), apart: Many = ()
     ) -> dict[str, Any]:
         """Return the request whose optimum `ask` gives: all others are kept."""
-        before = {name: placed(seat) for name, seat in self.seating.seats.items()}
+        before = {name: seat.placed() for name, seat in self.seating.seats.items()}
         found = kept_request(self.rows, before, tuple(self.told))
         found["task"].append(dict(task))
         for kind, rows in (("traffic", traffic), ("together", together), ("apart", apart)):

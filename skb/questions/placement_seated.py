@@ -9,7 +9,6 @@ from typing import Any
 
 from skb.decision import Assumption, Cost, Decision, Objective, Reason, Status
 from skb.engines.asp import rules_digest
-from skb.engines.placement_search import Seat
 from skb.engines.placement_seating import Peer, Seating
 from skb.machine import Machine
 from skb.questions.placement_ground import Ground
@@ -59,7 +58,7 @@ class Whole:
 
     def tasks(self) -> dict[str, dict[str, Any]]:
         """Return where everybody sits, in the order of the request."""
-        return {name: placed(self.seating.seats[name]) for name in self.told}
+        return {name: self.seating.seats[name].placed() for name in self.told}
 
     def assumed(self) -> tuple[Assumption, ...]:
         """Return the defaults that prices and sizes rest on."""
@@ -71,12 +70,6 @@ class Whole:
         instances = {id(told.instance): told.instance for told in self.told.values()}
         found = {one for instance in instances.values() for one in instance.assumed(remote)}
         return tuple(sorted(found, key=lambda a: (a.fact, a.because)))
-
-
-def placed(seat: Seat) -> dict[str, Any]:
-    """Return a seat as answers and requests write it."""
-    pus = [seat.first, *(pu for pu in seat.pus if pu != seat.first)]
-    return {"pus": pus, "numa_node": seat.node}
 
 
 def kept_request(

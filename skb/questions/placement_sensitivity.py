@@ -16,7 +16,7 @@ from math import inf
 from typing import Any
 
 from skb.decision import Limits, Status
-from skb.engines.placement_search import Board, Seat, Seats, terms
+from skb.engines.placement_board import Board, Seat, Seats, terms
 from skb.errors import LimitError, RequestError
 from skb.machine import Machine
 from skb.questions.placement import decide
@@ -279,9 +279,8 @@ def _moves(instance: Instance, mine: Seats, other: Seats) -> list[dict[str, Any]
     return [
         {
             "task": wanted.name,
-            "pus": [new.first, *(pu for pu in new.pus if pu != new.first)],
-            "numa_node": new.node,
-            "instead_of": [old.first, *(pu for pu in old.pus if pu != old.first)],
+            **new.placed(),
+            "instead_of": old.listed,
         }
         for wanted, old, new in rows
         if old != new

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 
+from skb.engines.placement_board import Seat
 from skb.engines.placement_grid import Amount
-from skb.engines.placement_search import Seat
 from skb.engines.placement_seating import Company, Need, Seating, Table
 
 Share = tuple[Amount, str]

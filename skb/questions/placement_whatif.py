@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from skb.decision import Reason
-from skb.engines.placement_search import Board, Seats, State
+from skb.engines.placement_board import Board, Seats
+from skb.engines.placement_search import State
 from skb.questions.placement_instance import Instance
 
 # above this many tasks the what-ifs behind reasons and alternatives are left out
@@ -84,8 +85,7 @@ class _WhatIf:
                 found.append(
                     {
                         "task": wanted.name,
-                        "pus": [seat.first, *(pu for pu in seat.pus if pu != seat.first)],
-                        "numa_node": seat.node,
+                        **seat.placed(),
                         "costs_more": self.instance.ns(price - self.now[task]),
                         "unit": "ns/s",
                     }

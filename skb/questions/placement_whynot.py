@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from skb.decision import Decision
-from skb.engines.placement_search import Board, Seat, Seats, State, search, terms
+from skb.engines.placement_board import Board, Seat, Seats, terms
+from skb.engines.placement_search import State, search
 from skb.errors import RequestError
 from skb.machine import Machine
 from skb.questions.placement_answer import board_of, decision_of

@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from skb.decision import Decision, Limits, Status
+from skb.engines.placement_board import Seat
 from skb.engines.placement_guests import Guest
-from skb.engines.placement_search import Seat
 from skb.engines.placement_seating import Seating
 from skb.machine import Machine
 from skb.questions.placement import decide

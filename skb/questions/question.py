@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from skb.decision import Decision, Limits
-from skb.errors import RequestError
+from skb.errors import CheckError, RequestError
 from skb.machine import Machine
 
 Raw = Mapping[str, Any]
@@ -54,6 +54,14 @@ class Question:
     nearby: Callable[[Machine, Raw, Raw], Decision | None] | None = None
     example: str = ""
     needs_pus: bool = True
+
+    def approve(self, machine: Machine, decision: Decision) -> None:
+        """Raise `CheckError` where the checker refuses an answer."""
+        if wrong := self.check(machine, decision):
+            raise CheckError(
+                f"the {self.name} checker refused our answer: {'; '.join(wrong[:5])}",
+                mend="this is a fault of ours; please report it with the request",
+            )
 
     @property
     def schema(self) -> dict[str, Any]:

@@ -12,12 +12,11 @@ import csv
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import mean
 
 from skb.engines.route_tree import Broadcast, Matrix, arrivals, last_leaf
 from skb.questions.route_trees import classic_trees
-from tests.machines import shared
+from tests.machines import pair_table, shared
 
 NAMES = {"sequential": "sequential", "cluster": "cluster", "bintree": "binary"}
 FIBONACCI = {**NAMES, "fibonacci": "fibonacci"}
@@ -36,16 +35,6 @@ class Measured:
     took: Mapping[str, float]
 
 
-def table(path: Path) -> dict[tuple[int, int], float]:
-    """Read a list of ordered pairs."""
-    rows: dict[tuple[int, int], float] = {}
-    for line in path.read_text().splitlines():
-        words = line.split()
-        if len(words) > 2 and words[0].isdigit() and words[0] != words[1]:
-            rows[int(words[0]), int(words[1])] = float(words[2])
-    return rows
-
-
 def machines() -> dict[str, Measured]:
     """Return every machine of which pair costs and broadcasts were measured."""
     index = shared("smelt/machines.json")
@@ -59,7 +48,7 @@ def machines() -> dict[str, Measured]:
             rows = {row["algorithm"]: row for row in csv.DictReader(bench.open())}
             took = {to: float(rows["ab"][key]) * 1000 for key, to in FIBONACCI.items()}
         if took:
-            costs = [table(home / series[role]) for role in ("send", "receive")]
+            costs = [pair_table(home / series[role]) for role in ("send", "receive")]
             found[name] = Measured(costs[0], costs[1], entry["numa"], took)
     return found
 

@@ -9,7 +9,8 @@ import pytest
 
 from skb.checkers.placement import faults
 from skb.engines.placement_admissible import admissible
-from skb.engines.placement_search import Board, Seat, descend
+from skb.engines.placement_board import Board, Seat
+from skb.engines.placement_search import descend
 from skb.errors import RequestError
 from skb.machine import Machine
 from skb.questions.placement_answer import board_of

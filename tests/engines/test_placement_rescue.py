@@ -8,9 +8,9 @@ from itertools import permutations
 
 import pytest
 
+from skb.engines.placement_board import Seat
 from skb.engines.placement_guests import Guest, inserted, price_of
 from skb.engines.placement_rescue import rescued
-from skb.engines.placement_search import Seat
 from skb.engines.placement_seating import Seating
 from skb.questions.placement_resident import Resident
 from tests.questions.placement_machines import machine

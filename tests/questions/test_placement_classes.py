@@ -11,8 +11,9 @@ import pytest
 
 from skb.checkers.placement import check
 from skb.engines.compiling import PLAIN
+from skb.engines.placement_board import Board, Seats, terms
 from skb.engines.placement_classes import abstracts, annealed
-from skb.engines.placement_search import Board, Seats, search, terms
+from skb.engines.placement_search import search
 from skb.machine import Machine
 from skb.questions.placement_answer import board_of, decision_of
 from skb.questions.placement_instance import Instance

@@ -6,7 +6,8 @@ from fractions import Fraction
 
 import pytest
 
-from skb.engines.placement_search import descend, terms
+from skb.engines.placement_board import terms
+from skb.engines.placement_search import descend
 from skb.questions.placement_answer import board_of, decision_of
 from skb.questions.placement_clash import instance_of
 from skb.questions.placement_sensitivity import seats_of

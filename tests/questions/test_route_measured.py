@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from pathlib import Path
 
 import pytest
 
@@ -13,19 +12,10 @@ from skb.decision import Limits, Status
 from skb.machine import Machine
 from skb.questions.route import decide
 from skb.relations import Fact
-from tests.machines import grown, shared
+from tests.machines import grown, pair_table, shared
 
 CLOCK_MHZ = 1000
 """With this clock a cycle is a nanosecond, so values stand in cycles."""
-
-
-def table(path: Path) -> dict[tuple[int, int], float]:
-    rows: dict[tuple[int, int], float] = {}
-    for line in path.read_text().splitlines():
-        words = line.split()
-        if len(words) > 2 and words[0].isdigit() and words[0] != words[1]:
-            rows[int(words[0]), int(words[1])] = float(words[2])
-    return rows
 
 
 @cache
@@ -37,7 +27,7 @@ def measured(name: str) -> Machine:
     facts = [
         Fact("message_cost", (f"pu:{u}", f"pu:{v}", "cache_line", role, cost), "measured")
         for role in ("send", "receive")
-        for (u, v), cost in table(index.parent / series[role]).items()
+        for (u, v), cost in pair_table(index.parent / series[role]).items()
     ]
     nodes = len(entry["numa"])
     return grown(f"package:{nodes} numa:1 core:{entry['cores'] // nodes} pu:1", *facts)
