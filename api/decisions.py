@@ -116,6 +116,17 @@ async def repair(request: Request, wanted: str) -> Response:
     return json_response(found.to_json())
 
 
+@router.post("/{wanted}/apply")
+async def apply(request: Request, wanted: str) -> Response:
+    """Put the tables of a links decision in force on its machine; the body is empty: `{}`."""
+    kept = service(request)
+    if await read_json(request):
+        raise RequestError("the body is not empty", place="body", mend="send {}")
+    machine, changes = await kept.call(kept.knowledge.apply, wanted)
+    told = {"name": machine.name, "revision": machine.revision, "digest": machine.digest}
+    return json_response({**told, "entries": changes.entries})
+
+
 def read_parts(body: dict[str, object]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the parts that a body supposes to be off, and those that it says are busy.
 

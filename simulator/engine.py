@@ -7,7 +7,8 @@ state of a node is touched only by its own handlers, in order of arrival; no eve
 service" is needed.
 
 A send keeps the node busy for `send`, or for `gap` if it starts at the very instant at which the
-node finished its previous send and nothing was received in between (docs/message-model.md).
+node finished its previous send and nothing was received in between (docs/message-model.md). An idle
+node whose timer fires begins anew, even at that instant.
 
 A node that goes down loses what it is receiving, what is waiting and what arrives before it is up,
 its timers, and the sends that were not complete. Its fields survive, as if they were on stable
@@ -38,7 +39,7 @@ from simulator.protocols.protocol import (
 Row = tuple[int, int, int, int, int, int]
 """One run of a handler: (start, end in picoseconds, PU, kind of message, operation, source PU)."""
 
-FINISHED, STOPPED, EVENT_LIMIT, HORIZON = "finished", "stopped", "event limit", "horizon"
+FINISHED, EVENT_LIMIT, HORIZON = "finished", "event limit", "horizon"
 
 _NETWORK, _LOCAL = -1, -2
 _NEVER = 1 << 62
@@ -167,7 +168,7 @@ class Engine:
             end += self._wires.receive[message.source][node]
         crash = self._crashes[node][-1]
         if begin < crash and end <= crash:
-            if epoch == _NETWORK:
+            if epoch == _NETWORK or (epoch >= 0 and free <= time):
                 self._last_send[node] = -1
             self._handlers[node][message.kind](message)
             outbox = self._outboxes[node]

@@ -69,13 +69,19 @@ def explore(
     state_limit: int = 200_000,
     timeout_ps: int = 0,
     fifo: bool = False,
+    up_tree: Tree | None = None,
+    hold_ps: int = -1,
 ) -> Exploration:
     """Deliver in every order, until a violation, the end, or more states than the limit.
 
     The operations of the proposals are numbered from 0; all are begun at once. Items must be
-    smaller than their number. `value` is given to each who begins.
+    smaller than their number. `value` is given to each who begins. Answers go up over `up_tree`
+    where that is given, and are held back where `hold_ps` is not negative.
     """
-    explorer = _Explorer(protocol, tree, proposals, reporter, timeout_ps, fifo)
+    holds = dict.fromkeys(tree.members, hold_ps)
+    window = len(proposals)
+    nodes = seat(protocol, tree, reporter, 0, timeout_ps, window, up_tree, holds)
+    explorer = _Explorer(protocol, tree, proposals, reporter, nodes, fifo)
     first = explorer.initial()
     came: dict[State, tuple[State, Flight] | None] = {first: None}
     waiting = deque([first])
@@ -109,18 +115,17 @@ class _Explorer:
         tree: Tree,
         proposals: Sequence[Proposal],
         reporter: int,
-        timeout_ps: int,
+        nodes: list[Protocol],
         fifo: bool,
     ) -> None:
-        """Seat the nodes with a window as small as the operations allow."""
+        """Take the nodes, seated with a window as small as the operations allow."""
         self._protocol = protocol
         self._members = tree.members
         self._root = tree.root
         self._reporter = reporter
         self._fifo = fifo
         self._proposals = {proposal.operation: proposal for proposal in proposals}
-        window = len(proposals)
-        self._nodes = seat(protocol, tree, reporter, timeout_ps=timeout_ps, window=window)
+        self._nodes = nodes
         self._handlers = [bound_handlers(node) for node in self._nodes]
         self._fields = declared_fields(protocol)
         self._due = 1 if protocol.reports == "one" else len(self._nodes)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from simulator import timing
 from simulator.checkers import judge
@@ -25,9 +26,11 @@ class Scenario:
     """Everything that decides a run.
 
     `outstanding` operations are kept under way (closed load), unless `interval_ps` starts one
-    every so often (open load). `conflict_per_mille`, `work_ps` and `timeout_ps` may be set only
-    for a protocol that has a use for them. A barrier may gather over a tree of its own, `up_tree`,
-    with the same root and members. The tree may span a part of the machine. `machine` and
+    every so often (open load). `conflict_per_mille`, `work_ps`, `timeout_ps` and `overlap` may be
+    set only for a protocol that has a use for them. With `overlap` a participant of a two-phase
+    commit votes as soon as it and its subtree are ready, without it when the last one is, as the
+    closed form has it. What goes up may have a tree of its own, `up_tree`, with the same root and
+    members. The tree may span a part of the machine. `machine` and
     `route_name` are only repeated in the result. `event_limit` and `horizon_ps` bound the run.
     Raises `ScenarioError` where a number makes no sense.
     """
@@ -50,6 +53,7 @@ class Scenario:
     event_limit: int = 50_000_000
     horizon_ps: int | None = None
     up_tree: Tree | None = None
+    overlap: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be simulated, naming the field."""
@@ -59,8 +63,6 @@ class Scenario:
         if foreign:
             raise ScenarioError(f"the tree spans PUs without message costs: {foreign}")
         up = self.up_tree
-        if up is not None and self.protocol != "barrier":
-            raise ScenarioError(f"{self.protocol} runs over one tree both ways, not over two")
         if up is not None and (up.root, up.members) != (self.tree.root, self.tree.members):
             raise ScenarioError("the tree up has another root or other members than the tree down")
         object.__setattr__(self, "faults", require_fault_plan(self.faults, self.tree.members))
@@ -75,7 +77,7 @@ class Scenario:
             ("horizon_ps", 0, None),
         ):
             _require_range(name, getattr(self, name), least, most)
-        for option in ("conflict_per_mille", "work_ps", "timeout_ps"):
+        for option in ("conflict_per_mille", "work_ps", "timeout_ps", "overlap"):
             if getattr(self, option) and option not in protocol.options:
                 raise ScenarioError(f"{self.protocol} has no use for {option}")
 
@@ -100,7 +102,8 @@ def simulate(
     numbers = {pu: node for node, pu in enumerate(members)}
     reporter = timing.last_core(scenario.tree, scenario.costs, scenario.model)
     times = (scenario.work_ps, scenario.timeout_ps)
-    nodes = seat(protocol, scenario.tree, reporter, *times, up_tree=scenario.up_tree)
+    holds = {} if scenario.overlap else _holds(scenario)
+    nodes = seat(protocol, scenario.tree, reporter, *times, up_tree=scenario.up_tree, holds=holds)
     engine = Engine(nodes, members, wires_of(scenario.costs, members, scenario.model))
     engine.keep_rows = scenario.trace
     engine.plan_faults(scenario.faults, numbers)
@@ -136,10 +139,11 @@ def seat(
     timeout_ps: int = 0,
     window: int = WINDOW,
     up_tree: Tree | None = None,
+    holds: Mapping[int, int] = MappingProxyType({}),
 ) -> list[Protocol]:
     """Make one node per member of a tree, ascending; the nodes know each other by position.
 
-    Answers go up over `up_tree` where that is given.
+    Answers go up over `up_tree` where that is given; `holds` says how long PUs wait with theirs.
     """
     numbers = {pu: node for node, pu in enumerate(tree.members)}
     up = up_tree or tree
@@ -157,10 +161,21 @@ def seat(
                 work_ps=work_ps,
                 timeout_ps=timeout_ps,
                 gathered=len(up.children[pu]),
+                hold_ps=holds.get(pu, -1),
             )
         )
         for pu in tree.members
     ]
+
+
+def _holds(scenario: Scenario) -> dict[int, int]:
+    """Return how long each PU, once asked, has to wait until the last one is ready too.
+
+    Picoseconds on an idle machine, from the closed form: what a node knows of a fixed tree.
+    """
+    arrivals = timing.broadcast_arrivals(scenario.tree, scenario.costs, scenario.model)
+    last = max(arrivals.values()) + scenario.work_ps
+    return {pu: last - arrival for pu, arrival in arrivals.items()}
 
 
 def wires_of(costs: MessageCosts, members: tuple[int, ...], model: str) -> Wires:

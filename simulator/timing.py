@@ -79,9 +79,8 @@ def two_phase_commit(
 ) -> int:
     """Return request of the last core + broadcast + reduction + broadcast.
 
-    The reduction may have a tree of its own, with the same root.
-    The form lets each phase wait for the end of the one before. The simulated protocol lets a
-    leaf vote as soon as it is prepared, so it is never later than this.
+    The reduction may have a tree of its own, with the same root. Each phase waits for the end of
+    the one before; a protocol whose phases overlap over one tree is never later than this.
     """
     request = _report(costs, last_core(tree, costs, model), tree.root)
     both_ways = reduction(up_tree or tree, costs, model) + broadcast(tree, costs, model)

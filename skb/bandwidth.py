@@ -6,6 +6,8 @@ Stated numbers come first; what nobody stated is taken from `facts/defaults.toml
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from skb.costs import defaults
 from skb.decision import Assumption
 from skb.machine import Machine
@@ -35,17 +37,14 @@ class Bandwidths:
         return size
 
     def route(self, first: str, second: str) -> tuple[tuple[str, str], ...]:
-        """Return the links between the packages of two parts: the first shortest path."""
+        """Return the links between the packages of two parts: by the tables in force, else the
+        first shortest path.
+        """
         machine = self.machine
         at, end = machine.package_around(first), machine.package_around(second)
-        left = machine.hops(at, end)
-        path: list[tuple[str, str]] = []
-        while left:
-            left -= 1
-            step = next(b for b in machine.links[at] if machine.hops(b, end) == left)
-            path.append((at, step))
-            at = step
-        return tuple(path)
+        if broken := machine.ways.broken_assumption(at, end):
+            self._assume(*broken)
+        return tuple(pairwise(machine.ways.path(at, end)))
 
     def links_mib_s(self, first: str, second: str) -> float | None:
         """Return the bandwidth of the slowest link on the way that states one, or None."""

@@ -15,7 +15,7 @@ from typing import Any
 from skb.decision import Assumption
 from skb.errors import RequestError
 from skb.machine import ROOT, Machine
-from skb.messages import LINE, ROLES, MessagePairs, class_finder, pair_of, pairs_by_class
+from skb.messages import LINE, ROLES, MessagePairs, priced
 from skb.resources import defaults_file
 
 _INNER = ("core", "l1", "l2", "l3", "l4", "numa", "die", "package")
@@ -76,8 +76,14 @@ class Costs:
         slit, same = self._node_distance(first, second)
         if inside:
             return ("within", levels, slit if not same else None)
-        hops = machine.hops(machine.package_of[first], machine.package_of[second])
+        hops = self._hops(machine.package_of[first], machine.package_of[second])
         return ("across", hops, slit, same)
+
+    def _hops(self, first: str, second: str) -> int | None:
+        """Return the links on the way between two parts; say where tables no longer deliver."""
+        if broken := self.machine.ways.broken_assumption(first, second):
+            self._assume(*broken)
+        return self.machine.hops(first, second)
 
     def _node_distance(self, first: int, second: int) -> tuple[float | None, bool]:
         nodes = self.machine.numa_of_pu
@@ -264,9 +270,7 @@ class Costs:
         the latency; where it states no gap, the gap is derived from the receive cost; both are
         listed in `assumed`. Raises `RequestError` where it states no costs of another transport.
         """
-        alike = self._message_pairs or self._has_pairs
-        class_of = pair_of if alike else class_finder(self.machine, self.pair_class)
-        return pairs_by_class(members, class_of, lambda u, v: self._message(u, v, transport))
+        return priced(self.machine, members, transport, lambda u, v: self._message(u, v, transport))
 
     def _message(self, first: int, second: int, transport: str) -> dict[str, int]:
         parts = self._stated_message(first, second, transport)
@@ -308,7 +312,7 @@ class Costs:
         a, b = machine.package_around(first), machine.package_around(second)
         if a == b:
             return 0
-        hops = machine.hops(a, b)
+        hops = self._hops(a, b)
         return 1 if hops is None else hops
 
     def memory_ps(self, pu: int, node: int) -> int:

@@ -13,6 +13,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from skb.applying import apply
 from skb.errors import NameTakenError, NotFoundError, RequestError
 from skb.machine import Machine
 from skb.relations import Fact
@@ -138,6 +139,7 @@ def _bundled(name: str) -> Machine:
 
 def machine_of(description: Description, name: str = "") -> Machine:
     """Build a snapshot at revision 0 from a description."""
+    description.check_whole()
     return Machine(
         name or description.name or "machine",
         description.facts,
@@ -259,6 +261,7 @@ class KnowledgeBase:
 
     def load(self, name: str, description: Description, *, replace: bool = False) -> Machine:
         """Store a description under a name; return the machine at its revision."""
+        description.check_whole()
         if name in bundled_machines() and description.facts != _bundled(name).facts:
             raise NameTakenError(
                 f"{name!r} is the name of a bundled machine", mend="give --name NAME"
@@ -388,6 +391,7 @@ class KnowledgeBase:
         return machine
 
     repair = repair
+    apply = apply
 
     def why(
         self,

@@ -23,6 +23,7 @@ from skb.errors import NotFoundError
 from skb.factset import FactSet
 from skb.relations import KINDS, Fact, Value, check_set
 from skb.usability import Usability, usability
+from skb.ways import Ways
 
 __all__ = [
     "COUNTED",
@@ -317,19 +318,15 @@ class Machine(FactSet):
         return {at: tuple(sorted(rows[at], key=object_order)) for at in sorted(rows)}
 
     @cached_property
-    def _hops(self) -> Mapping[str, Mapping[str, int]]:
-        import networkx
-
-        graph = networkx.DiGraph((a, b) for a, ends in self.links.items() for b in ends)
-        silent = self.usability.silent
-        graph.remove_nodes_from([n for n in list(graph) if n in silent or not self.has(n)])
-        return dict(networkx.all_pairs_shortest_path_length(graph))
+    def ways(self) -> Ways:
+        """How messages travel over the links: by the tables in force, else shortest ways."""
+        silent, parts = self.usability.silent, self._object_set
+        rows = ((str(f.args[0]), str(f.args[1]), str(f.args[2])) for f in self.facts_of("next_hop"))
+        return Ways(self.links, lambda name: name in parts and name not in silent, rows)
 
     def hops(self, first: str, second: str) -> int | None:
-        """Return the number of links from one part to another, None where none lead there."""
-        if first == second:
-            return 0
-        return self._hops.get(first, {}).get(second) if self.links else None
+        """Return the number of links on the way to another part, None where none lead there."""
+        return self.ways.hops(first, second)
 
     # ------------------------------------------------------------ devices
     def devices(self) -> tuple[dict[str, object], ...]:

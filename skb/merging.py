@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as _replace
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -23,6 +24,9 @@ from skb.machine import CPU_KINDS, ROOT, Machine, kind_of
 from skb.relations import Fact, Value, relations, validate
 from skb.sources.description import Description
 from skb.wording import counted
+
+if TYPE_CHECKING:
+    from skb.sources.link_tables import LinkTables
 
 # what `info` says about the file and the program that wrote it, not about the machine
 _OF_THE_FILE = frozenset({"hwlocVersion", "ProcessName", "Backend", "SyntheticDescription"})
@@ -102,6 +106,7 @@ class _Part:
     title: str
     notes: tuple[str, ...]
     told: bool = False
+    tables: LinkTables | None = None
 
 
 @dataclass(slots=True)
@@ -129,7 +134,8 @@ def _with_origin(named: Iterable[tuple[Description, str]]) -> list[_Part]:
         ]
         used |= {fact.by for fact in facts}
         machine = Machine(place, facts, title=description.title)
-        parts.append(_Part(place, machine, description.title, description.notes))
+        told = (description.title, description.notes, False, description.tables)
+        parts.append(_Part(place, machine, *told))
     return parts
 
 
@@ -144,8 +150,10 @@ def _fold(parts: Sequence[_Part]) -> Description:
     base = parts[0]
     machine = base.machine
     notes = [note if base.told else f"{base.place}: {note}" for note in base.notes]
-    for part in parts[1:]:
-        joined = _join(machine, base.place, part)
+    # tables are of the machine that the others make
+    for part in sorted(parts[1:], key=lambda part: part.tables is not None):
+        join = _join if part.tables is None else _join_tables
+        joined = join(machine, base.place, part)
         notes += [f"{part.place}: {note}" for note in (*part.notes, *joined.notes)]
         machine = Machine(base.place, joined.facts.values())
     title = next((part.title for part in parts if part.title), "")
@@ -182,6 +190,27 @@ def _join(base: Machine, place: str, part: _Part) -> _Joined:
         joined.notes.append(f"replaced what it said before: {counted(replaced, 'fact')}")
     for fact in laying.claims():
         joined.facts[fact.key, fact.source, fact.by] = fact
+    return joined
+
+
+def _join_tables(base: Machine, _place: str, part: _Part) -> _Joined:
+    """Put forwarding tables in force, in place of those that the same parts had.
+
+    Of a network that they stand beside nothing is taken: the machine has to have it.
+    """
+    from skb.sources.link_tables import TABLES, facts_of
+
+    assert part.tables is not None
+    by = PurePath(part.place).name or part.place
+    told = facts_of(base, part.tables, part.place, by)
+    over = {fact.args[0] for fact in told}
+    joined = _Joined()
+    gone = [f for f in base.facts if f.predicate in TABLES and f.args[0] in over]
+    lost = set(gone)
+    for fact in (*(fact for fact in base.facts if fact not in lost), *told):
+        joined.facts[fact.key, fact.source, fact.by] = fact
+    if gone:
+        joined.notes.append("these tables take the place of those that were in force")
     return joined
 
 

@@ -28,6 +28,11 @@ def bundled_machines() -> dict[str, Path]:
     return {path.stem: path for path in sorted((folder("facts") / "machines").glob("*.toml"))}
 
 
+def measured_tables() -> Path:
+    """Return the folder of bundled tables of measured message costs, with its index."""
+    return folder("facts") / "measured"
+
+
 def rules_file(name: str) -> Path:
     """Return a file of rules by its path below `rules/`, such as `placement/placement.lp`."""
     return folder("rules") / name

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -41,10 +41,16 @@ class FaultRow(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Options(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What `skb simulate` and `POST /v1/simulations` take beside the machine."""
+    """What `skb simulate` and `POST /v1/simulations` take beside the machine.
+
+    `trees` is that of the route question; `overlap` lets participants of a two-phase commit vote as
+    soon as they are ready, where the promise of a decision lets each phase wait for the one before.
+    """
 
     protocol: str = "two-phase-commit"
     route: str = DECIDED
+    trees: Literal["one", "per-phase"] | None = None
+    overlap: bool = False
     operations: int = 1
     seed: int = 0
     model: str | None = None
@@ -108,6 +114,7 @@ def simulate(
             costs=table,
             tree=trees[0],
             up_tree=trees[1],
+            overlap=options.overlap,
             route_name=options.route,
             protocol=options.protocol,
             operations=options.operations,
@@ -165,7 +172,7 @@ def _route(
     from simulator import Tree, build_tree
 
     if options.route == DECIDED:
-        keys = ("root", "members", "model")
+        keys = ("root", "members", "model", "trees")
         asked = {key: value for key in keys if (value := getattr(options, key)) is not None}
         asked["operation"] = OPERATIONS.get(options.protocol, "broadcast")
         if decision is None:
@@ -195,6 +202,12 @@ def _route(
         transport = decision["request"].get("transport", LINE)
         table = message_costs(costs, tree.members, transport)
         return (tree, up[0] if up else None), table, promised, model
+    if options.trees is not None:
+        raise RequestError(
+            f"the {options.route} route is one tree both ways",
+            place="simulation $.trees",
+            mend='leave it out, or write route = "decided"',
+        )
     members = _members(machine, options)
     table = message_costs(costs, members)
     root = members[0] if options.root is None else options.root

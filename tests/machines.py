@@ -48,13 +48,3 @@ def shared(relative: str) -> Path:
     if not path.exists():
         pytest.skip(f"{path} is not here: real descriptions lie beside the checkout only")
     return path
-
-
-def pair_table(path: Path) -> dict[tuple[int, int], float]:
-    """Read a list of ordered pairs of PUs with a cost; what is no such line is passed over."""
-    rows: dict[tuple[int, int], float] = {}
-    for line in path.read_text().splitlines():
-        words = line.split()
-        if len(words) > 2 and words[0].isdigit() and words[0] != words[1]:
-            rows[int(words[0]), int(words[1])] = float(words[2])
-    return rows

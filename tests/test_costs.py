@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 
 from skb.costs import Costs, to_ps
+from skb.machine import Machine
 from skb.relations import Fact
 from tests.machines import bundled, grown
 
@@ -91,3 +94,52 @@ def test_costs_packages_of_one_node_are_no_chip() -> None:
     assert any("packages of one NUMA node" in entry.fact for entry in costs.assumed)
     stated = Fact("latency_within", ("numa", 42.0))
     assert Costs(grown("group:2 numa:1 package:2 core:2 pu:1", stated)).latency_ps(0, 2) == 42_000
+
+
+def _stated(size: int, seed: int) -> list[Fact]:
+    """Some latencies and message costs of pairs, as a measurement that was broken off has them."""
+    draw = Random(seed)
+    rows: list[Fact] = []
+    for u in range(size):
+        for v in range(size):
+            if u != v and draw.random() < 0.3:
+                rows.append(Fact("latency", (f"pu:{u}", f"pu:{v}", draw.choice([7.0, 9.0, 31.5]))))
+            for role in ("send", "receive", "gap"):
+                if u != v and draw.random() < 0.4:
+                    pair = (f"pu:{u}", f"pu:{v}")
+                    rows.append(
+                        Fact("message_cost", (*pair, "cache_line", role, draw.choice([3, 4])))
+                    )
+    return rows
+
+
+@pytest.mark.parametrize(
+    "machine",
+    [
+        bundled("tyan-s4985"),
+        bundled("epyc-7401-2p"),
+        grown("package:2 numa:2 l3:2 core:2 pu:2"),
+        grown("group:2 numa:1 package:2 core:2 pu:2"),
+        grown("package:2 core:2 pu:2", *_stated(8, 1)),
+        grown("core:3 pu:2", *_stated(6, 2)),
+    ],
+    ids=lambda machine: machine.name,
+)
+def test_costs_of_all_pairs_are_those_of_each_pair(machine: Machine) -> None:
+    """Pairs priced together by their kind cost what each costs alone, and assume the same."""
+    members = machine.pus[1:][::-1]
+    together, alone = Costs(machine), Costs(machine)
+    pairs = together.message_pairs(members)
+    tables = {"send": pairs.send, "receive": pairs.receive, "gap": pairs.gap}
+    for u in members:
+        for v in members:
+            if u != v:
+                found = alone._message(u, v, "cache_line")
+                assert {role: table[u, v] for role, table in tables.items()} == {
+                    role: found[role] for role in tables
+                }
+    assert together.assumed == alone.assumed
+    assert len(pairs.send) == len(list(pairs.send)) == len(members) * (len(members) - 1)
+    assert pairs.send.rows()[0][1] == pairs.send[members[0], members[1]]
+    with pytest.raises(KeyError):
+        pairs.send[members[0], members[0]]

@@ -68,6 +68,9 @@ def test_docs_name_every_command_and_machine() -> None:
     text = "\n".join(page.read_text() for page in PAGES)
     for command in app.registered_commands:
         assert f"skb {command.name}" in text, command.name
+    for group in app.registered_groups:
+        for command in group.typer_instance.registered_commands if group.typer_instance else ():
+            assert f"skb {group.name} {command.name}" in text, command.name
     for name in bundled_machines():
         assert name in text, name
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import random
 from typing import Any
 
 import pytest
 
-from simulator import Tree, timing
-from skb.costs import Costs
+from skb.benching.routing_judge import PROTOCOLS, closed
+from skb.checkers.route import check
 from skb.decision import Limits
 from skb.errors import RequestError
 from skb.knowledge import decide, simulate
 from skb.machine import Machine
 from skb.relations import Fact
-from skb.simulation import message_costs
 from tests.machines import bundled, grown
+from tests.random_costs import random_machine
 
 MACHINES = {
     "board": (bundled("tyan-s4985"), list(range(0, 32, 3))),
@@ -25,14 +25,16 @@ MACHINES = {
 
 
 @pytest.mark.parametrize("model", ["logp", "postal"])
-@pytest.mark.parametrize("protocol", ["atomic-broadcast", "barrier", "reduction"])
+@pytest.mark.parametrize(
+    "protocol", ["atomic-broadcast", "barrier", "reduction", "two-phase-commit"]
+)
 @pytest.mark.parametrize("name", MACHINES)
 def test_simulation_takes_as_long_as_the_decision_promised(
     name: str, protocol: str, model: str
 ) -> None:
     """On an idle machine the simulated completion is the predicted one."""
     machine, members = MACHINES[name]
-    options = {"protocol": protocol, "model": model, "members": members}
+    options = {"protocol": protocol, "model": model, "members": members, "limit_s": 1.5}
     result = simulate(machine, options)
     assert result["latency"]["exact_ps"]["max"] == round(result["predicted"]["value"] * 1000)
     assert result["violations"] == []
@@ -60,25 +62,6 @@ def test_simulation_of_a_barrier_over_two_trees_keeps_the_promise(name: str, mod
     result = simulate(machine, {"protocol": "barrier"}, decision)
     assert result["latency"]["exact_ps"]["max"] == decision["answer"]["completion_ps"]
     assert result["violations"] == []
-    with pytest.raises(RequestError, match="one tree both ways"):
-        simulate(machine, {"protocol": "two-phase-commit"}, decision)
-
-
-def evaluated(decision: dict[str, Any], machine: Machine) -> int:
-    """Completion by the simulator's closed forms, which know nothing of the engines."""
-    answer = decision["answer"]
-    costs = message_costs(Costs(machine), tuple(sorted(map(int, answer["arrivals"]))))
-    rows = [answer["sends"], answer.get("reduction_sends", answer["sends"])]
-    down, up = (Tree(answer["root"], {s["from"]: tuple(s["to"]) for s in row}) for row in rows)
-    model = answer["model"]
-    forms: dict[str, Callable[[], int]] = {
-        "broadcast": lambda: timing.broadcast(down, costs, model),
-        "broadcast-ack": lambda: timing.acknowledged(down, costs, model),
-        "reduce": lambda: timing.reduction(up, costs, model),
-        "barrier": lambda: timing.barrier(down, costs, model, up),
-        "two-phase-commit": lambda: timing.two_phase_commit(down, costs, model, up),
-    }
-    return forms[answer["operation"]]()
 
 
 @pytest.mark.parametrize("model", ["logp", "postal"])
@@ -91,15 +74,50 @@ def test_closed_forms_give_the_decided_completion(operation: str, model: str, tr
     asked = {"operation": operation, "trees": trees, "model": model, "members": [0, 1, 2, 5, 9, 13]}
     board = bundled("tyan-s4985")
     decision = decide("route", board, asked, Limits(conflicts=1000)).to_json()
-    assert evaluated(decision, board) == decision["answer"]["completion_ps"]
+    assert closed(board, decision) == decision["answer"]["completion_ps"]
+
+
+def test_simulation_asks_for_a_tree_each_way() -> None:
+    """With `trees` the route is decided so; two-phase commit keeps the promise, later ones too."""
+    options = {"trees": "per-phase", "members": [0, 1, 4, 8, 12], "operations": 3}
+    result = simulate(bundled("tyan-s4985"), options)
+    one = simulate(bundled("tyan-s4985"), {**options, "trees": "one"})
+    exact = round(result["predicted"]["value"] * 1000)
+    assert result["latency"]["exact_ps"] == {"first": exact, "max": exact}
+    assert result["predicted"]["value"] <= one["predicted"]["value"]
 
 
 @pytest.mark.parametrize("name", MACHINES)
-def test_simulation_of_two_phase_commit_overlaps(name: str) -> None:
-    """Participants vote as soon as they can: never later than the sum of the phases."""
+def test_simulation_of_two_phase_commit_may_overlap(name: str) -> None:
+    """Participants who vote as soon as they can are never later than the sum of the phases."""
     machine, members = MACHINES[name]
-    result = simulate(machine, {"protocol": "two-phase-commit", "members": members})
+    options = {"protocol": "two-phase-commit", "members": members, "overlap": True, "limit_s": 1.5}
+    result = simulate(machine, options)
     assert result["latency"]["max"] <= result["predicted"]["value"]
+    with pytest.raises(RequestError, match="no use for overlap"):
+        simulate(machine, {**options, "protocol": "barrier"})
+
+
+@pytest.mark.parametrize("model", ["logp", "postal"])
+@pytest.mark.parametrize("trees", ["one", "per-phase"])
+@pytest.mark.parametrize("operation", PROTOCOLS)
+def test_checker_evaluator_and_simulator_price_random_machines_alike(
+    operation: str, trees: str, model: str
+) -> None:
+    """The completion that is decided is checked, evaluated and simulated to the picosecond."""
+    for seed in range(4):
+        machine, costs, _ = random_machine(random.Random(f"{operation} {trees} {model} {seed}"))
+        asked = {"operation": operation, "trees": trees, "model": model}
+        decided = decide("route", machine, asked, Limits(seconds=0.5, conflicts=2000))
+        assert check(machine, decided) == []
+        decision = decided.to_json()
+        assert closed(machine, decision, costs) == decision["answer"]["completion_ps"]
+        result = simulate(machine, {"protocol": PROTOCOLS[operation]}, decision)
+        took = result["latency"]["exact_ps"]["max"]
+        if operation == "broadcast":
+            took = round(result["phases"]["broadcast"]["value"] * 1000)
+        assert took == decision["answer"]["completion_ps"]
+        assert result["violations"] == []
 
 
 def test_simulation_refuses_a_decision_about_other_facts() -> None:
@@ -114,6 +132,8 @@ def test_simulation_refuses_a_decision_about_other_facts() -> None:
 
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"protocol": "gossip"}, "gossip"),
+    ({"route": "binary", "trees": "per-phase"}, "one tree both ways"),
+    ({"trees": "many"}, "trees"),
     ({"route": "star-shaped"}, "star-shaped"),
     ({"operations": 0}, "operations"),
     ({"operations": "many"}, "operations"),

@@ -44,7 +44,8 @@ class Place:
     `parent` is -1 at the root; it and `gathered` nodes that have this one as the parent are those
     of the way up, which may be another tree than that of `children`. `reporter` is the leaf that
     acknowledges a broadcast. `window` is the number of operations that may be in flight, `items`
-    the number of items.
+    the number of items. `hold_ps` is how long this node waits with its own answer from the moment
+    it was asked; negative: not at all, it answers in one go with what it forwards.
     """
 
     me: int
@@ -57,6 +58,7 @@ class Place:
     work_ps: int = 0
     timeout_ps: int = 0
     gathered: int | None = None
+    hold_ps: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,7 @@ class Protocol:
         self.window = place.window
         self.work_ps = place.work_ps
         self.timeout_ps = place.timeout_ps
+        self.hold_ps = place.hold_ps
         self.outbox: list[Action] = []
         for field, extent in declared_fields(type(self)).items():
             size = {"operation": place.window, "item": place.items}.get(extent, 0)

@@ -1,7 +1,8 @@
 """Single-phase commit: everybody does it, the acknowledgements come back up the tree.
 
 The TLB shootdown of a multikernel (A. Baumann et al., SOSP 2009, section 5.1): nobody may refuse,
-so one round suffices. A node forwards first, then does its own work (`work_ps`).
+so one round suffices. A node forwards first, then does its own work (`work_ps`). Acknowledgements
+may run up another tree than the order runs down, and so overtake it.
 """
 
 from simulator.history import COMMIT, COMMITTED, DELIVERED
@@ -30,19 +31,22 @@ class SinglePhaseCommit(Protocol):
     @on(DO)
     def do(self, m: Message) -> None:
         """Forward the order, carry it out, and acknowledge at once where nobody is below."""
-        self.acks[self.slot(m.op)] = 0
         self.multicast(DO, m.op, m.a, m.b)
         self.work(self.work_ps)
         self.record(m.op, DELIVERED, m.b)
-        if self.nchildren == 0:
-            self.finish(m)
+        self.count(m)
 
     @on(ACK)
     def ack(self, m: Message) -> None:
         """Count a subtree that has carried out the order."""
+        self.count(m)
+
+    def count(self, m: Message) -> None:
+        """Count, the own work as well; once all are in, this subtree has carried out the order."""
         slot = self.slot(m.op)
         self.acks[slot] += 1
-        if self.acks[slot] == self.nchildren:
+        if self.acks[slot] == self.nchildren + 1:
+            self.acks[slot] = 0
             self.finish(m)
 
     def finish(self, m: Message) -> None:

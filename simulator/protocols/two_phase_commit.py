@@ -5,6 +5,10 @@ item and votes yes, or votes no when another operation holds it. Votes run up, s
 the outcome runs down. An operation has ended when the last participant has learned its outcome
 (request + broadcast + reduction + broadcast; J. Gray, "Notes on data base operating systems",
 1978). Nobody is blocked by a conflict: the later proposal aborts.
+
+A participant holds its own vote back for `hold_ps` from the moment it was asked: until the last one
+is ready, so that the phases follow on each other, or not at all, so that they overlap. Votes may
+run up another tree than prepare runs down, and so overtake it.
 """
 
 from simulator.history import ABORT, COMMIT, DECIDED, NO, PREPARED, SUSPECTED, VOTED, YES
@@ -18,12 +22,13 @@ from simulator.protocols.protocol import (
     on,
 )
 
-REQUEST, PREPARE, VOTE, DECIDE, EXPIRE = 1, 2, 3, 4, 5
+REQUEST, PREPARE, VOTE, DECIDE, EXPIRE, READY = 1, 2, 3, 4, 5, 6
 
 
 class TwoPhaseCommit(Protocol):
     """One participant; the root is coordinator too. `m.a` is the item, `m.b` votes or outcome.
 
+    `voting` holds operation + 1 of an open operation, the same negative once it is decided.
     `work_ps` is the time to prepare. With `timeout_ps` the coordinator aborts when votes are
     missing for so long; without, it waits for ever.
     """
@@ -31,7 +36,7 @@ class TwoPhaseCommit(Protocol):
     name = "two-phase-commit"
     starts = "initiator"
     reports = "all"
-    options = frozenset({"work_ps", "timeout_ps", "conflict_per_mille"})
+    options = frozenset({"work_ps", "timeout_ps", "conflict_per_mille", "overlap"})
     promises = ("integrity", "atomicity", "isolation", "locks", "termination")
     phases = (
         Phase("prepared", PREPARED, "last"),
@@ -62,19 +67,27 @@ class TwoPhaseCommit(Protocol):
 
     @on(PREPARE)
     def prepare(self, m: Message) -> None:
-        """Vote, forward, make ready, and answer at once where nobody is below.
+        """Vote, forward, make ready, and answer once the own vote is not held back any more.
 
         The vote is recorded before the forwarding: a crash in between must not lose it.
         """
-        slot = self.slot(m.op)
-        self.voting[slot] = m.op + 1
-        self.votes[slot] = 0
-        self.refusals[slot] = self.cast(m.op, m.a)
+        self.open(m.op)
+        self.refusals[self.slot(m.op)] += self.cast(m.op, m.a)
+        if self.hold_ps >= 0:
+            self.timer(self.hold_ps, READY, m.op, m.a)
         self.multicast(PREPARE, m.op, m.a)
         self.work(self.work_ps)
         self.record(m.op, PREPARED)
-        if self.nchildren == 0:
-            self.answer(m.op, m.a)
+        if self.hold_ps < 0:
+            self.count(m.op, m.a)
+
+    def open(self, op: int) -> None:
+        """Begin to count votes, unless the first of them came before."""
+        slot = self.slot(op)
+        if self.voting[slot] != op + 1:
+            self.voting[slot] = op + 1
+            self.votes[slot] = 0
+            self.refusals[slot] = 0
 
     def cast(self, op: int, item: int) -> int:
         """Lock the item if it is free; return the number of refusals, 0 or 1."""
@@ -89,11 +102,23 @@ class TwoPhaseCommit(Protocol):
     def vote(self, m: Message) -> None:
         """Count the vote of a subtree, unless the operation was given up meanwhile."""
         slot = self.slot(m.op)
-        if self.voting[slot] == m.op + 1:
-            self.votes[slot] += 1
+        if self.voting[slot] != -m.op - 1:
+            self.open(m.op)
             self.refusals[slot] += m.b
-            if self.votes[slot] == self.nchildren:
-                self.answer(m.op, m.a)
+            self.count(m.op, m.a)
+
+    @on(READY)
+    def ready(self, m: Message) -> None:
+        """Count the own vote, which was held back, unless the operation was given up meanwhile."""
+        if self.voting[self.slot(m.op)] == m.op + 1:
+            self.count(m.op, m.a)
+
+    def count(self, op: int, item: int) -> None:
+        """Count a vote; the own one and all of those below are passed up together."""
+        slot = self.slot(op)
+        self.votes[slot] += 1
+        if self.votes[slot] == self.nchildren + 1:
+            self.answer(op, item)
 
     def answer(self, op: int, item: int) -> None:
         """Pass the votes of this subtree up; at the root, decide."""
@@ -119,7 +144,7 @@ class TwoPhaseCommit(Protocol):
 
     def learn(self, op: int, item: int, outcome: int) -> None:
         """Let go of the item and pass the outcome down."""
-        self.voting[self.slot(op)] = 0
+        self.voting[self.slot(op)] = -op - 1
         self.record(op, DECIDED, outcome)
         self.done(op, outcome)
         self.release(op, item)

@@ -8,8 +8,8 @@ from skb.bindings.tables import Tables
 DOES = "Forwarding tables for `opensm -R file -U FILE`; the virtual channel is the service level."
 NEEDS = "the LIDs, GUIDs and port numbers of the fabric in place of ours."
 NOTES = (
-    "LIDs and GUIDs count the nodes from 1, ports the neighbours of a node: replace them by those"
-    " of the fabric.",
+    "LIDs and GUIDs count the nodes from 1, ports the neighbours of a node where no link_port fact"
+    " states them: replace them by those of the fabric.",
     "OpenSM reads next hops from the file, not service levels: with several virtual channels they"
     " must be set so that each destination has its own (the comment behind it).",
 )
@@ -21,6 +21,9 @@ def write(tables: Tables) -> Written:
     last = len(tables.nodes)
     rows: dict[str, tuple[str, ...]] = {}
     parts = [tables.heading(DOES, NEEDS)]
+    for node in tables.nodes:
+        ports = " ".join(f"{port}={end}" for end, port in tables.ports[node].items())
+        parts.append(f"# ports of {node}: {ports}\n")
     for node in tables.nodes:
         lines = [
             f"Unicast lids [0x0-0x{last:x}] of switch Lid {lid[node]} guid 0x{lid[node]:016x}"

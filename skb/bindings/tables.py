@@ -15,21 +15,22 @@ from skb.machine import Machine
 class Tables:
     """The tables of a links decision.
 
-    `ports[node]` are its neighbours: port p leads to the p-th, counted from 1 in the order of the
-    nodes; `ahead[node][destination]` is a neighbour. `load` is what each link carries.
+    `ports[node]` are its neighbours with the number of the port to each: as `link_port` facts say,
+    else counted from 1 in the order of the nodes. `ahead[node][destination]` is a neighbour, `load`
+    what each link carries.
     """
 
     id: str
     machine: Machine
     nodes: tuple[str, ...]
-    ports: Mapping[str, tuple[str, ...]]
+    ports: Mapping[str, Mapping[str, int]]
     ahead: Mapping[str, Mapping[str, str]]
     channel: Mapping[str, int]
     load: Mapping[str, Mapping[str, float]]
 
     def port(self, node: str, to: str) -> int:
         """Return the port over which a node forwards to a destination."""
-        return 1 + self.ports[node].index(self.ahead[node][to])
+        return self.ports[node][self.ahead[node][to]]
 
     def heading(self, does: str, needs: str, mark: str = "#") -> str:
         """Return the comment that begins a file."""
@@ -47,5 +48,13 @@ def tables_of(machine: Machine, decision: Mapping[str, Any]) -> Tables:
         )
     nodes = tuple(answer["nodes"])
     place = {node: at for at, node in enumerate(nodes)}
-    ports = {a: tuple(sorted(answer["load"].get(a, {}), key=place.__getitem__)) for a in nodes}
+    stated: dict[str, dict[str, int]] = {}
+    for fact in sorted(machine.facts_of("link_port"), key=lambda fact: -int(fact.args[1])):
+        stated.setdefault(str(fact.args[0]), {})[str(fact.args[2])] = int(fact.args[1])
+    ports = {}
+    for a in nodes:
+        ends = sorted(answer["load"].get(a, {}), key=place.__getitem__)
+        known = stated.get(a, {})
+        whole = all(b in known for b in ends)
+        ports[a] = {b: known[b] if whole else at for at, b in enumerate(ends, 1)}
     return Tables(id_, machine, nodes, ports, answer["next_hop"], answer["channel"], answer["load"])

@@ -17,6 +17,7 @@ from math import ceil, isclose, prod
 from typing import Any
 
 from skb.bandwidth import Bandwidths
+from skb.checkers.ways import Walker
 from skb.costs import Costs, defaults
 from skb.decision import Decision, Status
 from skb.machine import Machine
@@ -112,6 +113,7 @@ class _Judge:
         self.machine = machine
         self.costs = Costs(machine)
         self.rates = Bandwidths(machine)
+        self.walker = Walker(machine)
         self.line = self.rates.line_bytes()
         self.flows = [self._flow(entry) for entry in request["flow"]]
         self.limits = self._limits(request.get("capacity", []))
@@ -242,7 +244,8 @@ class _Judge:
             pair = (f"numa:{node}", f"pu:{flow.pu}")
             ends.append((*(pair[::-1] if flow.outgoing else pair), touched))
         for start, end, rate in ends:
-            for a, b in self.rates.route(start, end):
+            packages = (self.machine.package_around(start), self.machine.package_around(end))
+            for a, b in self.walker.links(*packages) or ():
                 rates[f"{a} to {b}"] += rate
         return {f"ring numa:{node}": Fraction(flow.ring), **rates}
 

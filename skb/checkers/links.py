@@ -1,4 +1,4 @@
-"""Judge of links: walks every pair, builds the channel dependencies, adds up loads, hops, queues.
+"""Judge of links: walks every pair, builds the channel dependencies, adds up loads and hops.
 
 Shares no code with engine or question. A bound by prices is added up anew; that there is no table
 is tried for as long as the budget lasts.
@@ -6,21 +6,20 @@ is tried for as long as the budget lasts.
 
 from __future__ import annotations
 
+import heapq
+from collections import Counter
 from collections.abc import Mapping
 from fractions import Fraction
-from itertools import pairwise, permutations
 from math import gcd
 from typing import Any
 
-import networkx
-
-from skb.checkers.links_network import Network, Pair, network_of
+from skb.checkers.links_network import Graph, Network, Pair, Tree, network_of
+from skb.checkers.links_queues import check_queues
 from skb.decision import Decision
 from skb.machine import Machine
 
 BUDGET = 20_000  # next hops that are tried to find a table where none should be
 TRIED_NODES = 16
-_MIB = 2**20
 
 
 def check(machine: Machine, decision: Decision) -> list[str]:
@@ -57,9 +56,13 @@ def _check_answer(machine: Machine, network: Network, decision: Decision) -> lis
         "virtual_channels"
     ):
         wrong.append("the least number of channels is above that of the table")
-    wrong += _check_queues(machine, network, answer["queue_depth"])
+    wrong += check_queues(machine, network, answer, decision.request)
     if "failures" in answer:
         wrong += _check_failures(network, answer["failures"])
+    if "current" in answer or "current" in decision.request or machine.facts_of("next_hop"):
+        from skb.checkers.links_current import check_current
+
+        wrong += check_current(machine, network, answer, decision.request)
     return wrong
 
 
@@ -73,37 +76,27 @@ def _check_table(network: Network, told: Mapping[str, Any], given: int) -> list[
             wrong.append(f"{s} has not exactly one entry for every other node")
     if wrong:
         return wrong
-    paths: dict[Pair, list[str]] = {}
-    for s in network.nodes:
-        for d in table[s]:
-            path = _walk(network, table, s, d)
-            if path is None:
-                wrong.append(f"what {s} sends to {d} does not arrive over links")
-                continue
-            paths[s, d] = path
-            if network.minimal and len(path) - 1 != network.hops[s][d]:
+    trees = {}
+    for d in network.nodes:
+        tree = Tree.of(network, table, d)
+        if tree is None:
+            wrong.append(f"what is sent to {d} does not arrive over links from everywhere")
+            continue
+        trees[d] = tree
+        for s, hops in tree.hops.items():
+            if network.minimal and hops != network.hops[s][d]:
                 wrong.append(f"the way from {s} to {d} is not a shortest one")
-            if table[s][d] not in network.required.get((s, d), {table[s][d]}):
-                wrong.append(f"{s} does not forward to {d} as required")
+    for (s, d), steps in network.required.items():
+        if {table[s][d]} != steps:
+            wrong.append(f"{s} does not forward to {d} as required")
     if wrong:
         return wrong
-    wrong += _check_channels(network, told, paths, given)
-    return wrong + _check_loads(network, told, paths) + _check_hops(network, told, paths)
-
-
-def _walk(network: Network, table: Mapping[str, Any], s: str, d: str) -> list[str] | None:
-    path, at, links, most = [s], s, network.links, len(network.nodes)
-    while at != d:
-        step = table[at][d]
-        if (at, step) not in links or len(path) > most:
-            return None
-        path.append(step)
-        at = step
-    return path
+    wrong += _check_channels(network, told, trees, given)
+    return wrong + _check_loads(network, told, trees) + _check_hops(network, told, trees)
 
 
 def _check_channels(
-    network: Network, told: Mapping[str, Any], paths: Mapping[Pair, list[str]], given: int
+    network: Network, told: Mapping[str, Any], trees: Mapping[str, Tree], given: int
 ) -> list[str]:
     """Look for links that wait for each other in a circle, channel by channel."""
     channel, count = told["channel"], told["virtual_channels"]
@@ -114,25 +107,50 @@ def _check_channels(
         wrong.append(f"a channel is not one of 0 to {count - 1}")
     if given and count > given:
         wrong.append(f"{count} virtual channels are used, {given} may be")
-    waits = {which: networkx.DiGraph() for which in set(channel.values())}
-    for (_s, d), path in paths.items():
-        # the later links of a way are the first ones of the ways from its later nodes
-        if len(path) > 2:
-            waits[channel[d]].add_edge((path[0], path[1]), (path[1], path[2]))
-    for which, graph in waits.items():
-        if not networkx.is_directed_acyclic_graph(graph):
-            links = [f"{a}->{b}" for (a, b), _then in networkx.find_cycle(graph)]
+    waits: dict[int, set[tuple[Pair, Pair]]] = {which: set() for which in channel.values()}
+    for d, tree in trees.items():
+        waits[channel[d]] |= {((s, n), (n, tree.ahead[n])) for s, n in tree.ahead.items() if n != d}
+    for which, edges in waits.items():
+        if circle := _circle(edges):
+            links = [f"{a}->{b}" for a, b in circle]
             wrong.append(f"on channel {which} these wait for each other: {', '.join(links)}")
     return wrong
 
 
-def _check_loads(
-    network: Network, told: Mapping[str, Any], paths: Mapping[Pair, list[str]]
-) -> list[str]:
+def _circle(waits: set[tuple[Pair, Pair]]) -> list[Pair]:
+    """Return links that wait for each other in a circle, none where there is none: those that
+    nothing waits for are let go until every one that is left waits for another.
+    """
+    after: dict[Pair, list[Pair]] = {}
+    behind: Counter[Pair] = Counter()
+    for link, then in waits:
+        after.setdefault(link, []).append(then)
+        behind[then] += 1
+    free = [link for link in after if not behind[link]]
+    gone = set()
+    while free:
+        gone.add(link := free.pop())
+        for then in after.get(link, ()):
+            behind[then] -= 1
+            if not behind[then]:
+                free.append(then)
+    before = {then: link for link, then in waits if link not in gone}
+    if not before:
+        return []
+    way = [next(iter(before))]
+    while (link := before[way[-1]]) not in way:
+        way.append(link)
+    return way[way.index(link) :][::-1]
+
+
+def _check_loads(network: Network, told: Mapping[str, Any], trees: Mapping[str, Tree]) -> list[str]:
     count = dict.fromkeys(network.graph.edges, 0)
-    for pair, amount in network.counts.items():
-        for link in pairwise(paths[pair]):
-            count[link] += amount
+    for d, tree in trees.items():
+        through = {s: network.counts.get((s, d), 0) for s in network.nodes}
+        for s in tree.inwards:
+            n = tree.ahead[s]
+            count[s, n] += through[s]
+            through[n] += through[s]
     load = {link: Fraction(amount, network.whole) for link, amount in count.items()}
     stated = {(a, b): x for a, row in told["load"].items() for b, x in row.items()}
     if set(stated) != set(load):
@@ -154,11 +172,10 @@ def _check_loads(
     return wrong
 
 
-def _check_hops(
-    network: Network, told: Mapping[str, Any], paths: Mapping[Pair, list[str]]
-) -> list[str]:
-    lengths = [len(path) - 1 for path in paths.values()]
-    pairs = {str(k): lengths.count(k) for k in range(1, max(lengths) + 1)}
+def _check_hops(network: Network, told: Mapping[str, Any], trees: Mapping[str, Tree]) -> list[str]:
+    lengths = [hops for d, tree in trees.items() for s, hops in tree.hops.items() if s != d]
+    counted = Counter(lengths)
+    pairs = {str(k): counted[k] for k in range(1, max(lengths) + 1)}
     right = {
         "max": max(lengths),
         "mean": sum(lengths) / len(network.nodes) ** 2,
@@ -194,23 +211,38 @@ def _proven(network: Network, prices: Mapping[Pair, int]) -> Fraction:
     if not room:
         return Fraction(0)
     paid, counts = 0, network.counts
-    back = networkx.DiGraph()
-    back.add_weighted_edges_from((b, a, prices.get((a, b), 0)) for a, b in network.graph.edges)
+    back = Graph((b, a) for a, b in network.graph.edges)
     for d in network.nodes:
         way = _cheapest(network, prices, back, d)
         paid += sum(counts.get((s, d), 0) * way[s] for s in network.nodes)
     return _next_load(network, Fraction(paid, network.whole) / room)
 
 
-def _cheapest(network: Network, prices: Mapping[Pair, int], back: Any, d: str) -> dict[str, int]:
-    """Return the price of the cheapest way from each node; `back` are the priced links, turned."""
+def _cheapest(network: Network, prices: Mapping[Pair, int], back: Graph, d: str) -> dict[str, int]:
+    """Return the price of the cheapest way from each node; `back` are the links, turned."""
     if not network.minimal:
-        found: dict[str, int] = networkx.single_source_dijkstra_path_length(back, d)
-        return found
+        return _any_length(prices, back, d)
     way = {d: 0}
-    for s in sorted(network.nodes, key=lambda node: network.hops[node][d]):
+    to = {s: network.hops[s][d] for s in network.nodes}
+    for s in sorted(network.nodes, key=to.__getitem__):
         if s != d:
-            way[s] = min(prices.get((s, n), 0) + way[n] for n in network.ways(s, d))
+            near = network.required.get((s, d), network.graph.adj[s])
+            fits = [n for n in near if to[n] == to[s] - 1]
+            way[s] = min(prices.get((s, n), 0) + way[n] for n in fits)
+    return way
+
+
+def _any_length(prices: Mapping[Pair, int], back: Graph, d: str) -> dict[str, int]:
+    """Return the price of the cheapest way of any length (Dijkstra)."""
+    way: dict[str, int] = {}
+    rim = [(0, d)]
+    while rim:
+        paid, at = heapq.heappop(rim)
+        if at not in way:
+            way[at] = paid
+            for s in back.adj[at]:
+                if s not in way:
+                    heapq.heappush(rim, (paid + prices.get((s, at), 0), s))
     return way
 
 
@@ -222,47 +254,43 @@ def _next_load(network: Network, least: Fraction) -> Fraction:
     return min(-(-least * speed // step) * step / speed for speed in set(network.speed.values()))
 
 
-# ------------------------------------------------------------------ queues and failures
-def _check_queues(machine: Machine, network: Network, depth: Mapping[str, Any]) -> list[str]:
-    """Recount the queues of links whose bandwidth and latency are stated."""
-    stated = {(a, b): size for a, row in depth.items() for b, size in row.items()}
-    if set(stated) != set(network.graph.edges):
-        return ["the queues are not those of the links"]
-    wrong = []
-    for (a, b), size in stated.items():
-        rate = machine.number("link_bandwidth", a, b)
-        there, back = machine.number("link_latency", a, b), machine.number("link_latency", b, a)
-        if rate and there is not None and back is not None:
-            right = -(-Fraction(rate) * _MIB * (Fraction(there) + Fraction(back)) // 10**9)
-            if size != right:
-                wrong.append(f"the queue of {a} -> {b} is {right} bytes, stated are {size}")
-        elif not isinstance(size, int) or size <= 0:
-            wrong.append(f"the queue of {a} -> {b} is {size} bytes")
-    return wrong
-
-
+# ------------------------------------------------------------------ failures
 def _check_failures(network: Network, rows: list[Mapping[str, Any]]) -> list[str]:
     if {frozenset(row["link"]) for row in rows} != {frozenset(e) for e in network.graph.edges}:
         return ["the failures are not those of the links"]
     wrong = []
     for row in rows:
         a, b = row["link"]
-        rest = network.without(a, b)
-        apart = not networkx.is_strongly_connected(rest.graph)
-        if apart != (row["status"] == "disconnects"):
+        if _apart(network, a, b) != (row["status"] == "disconnects"):
             wrong.append(f"without {a} - {b}: what is cut off is wrong")
         elif "next_hop" in row:
-            found = _check_table(rest, row, 0)
+            found = _check_table(network.without(a, b), row, 0)
             if row["bound"] > row["max_load"]:
                 found.append("the bound lies above the load")
             wrong += [f"without {a} - {b}: {text}" for text in found]
     return wrong
 
 
+def _apart(network: Network, a: str, b: str) -> bool:
+    """Tell whether the ends of a link do not reach each other without it: who else came over it
+    comes to its ends.
+    """
+    for start, end in ((a, b), (b, a)):
+        seen, todo = {start}, [start]
+        while todo and end not in seen:
+            at = todo.pop()
+            fresh = [n for n in network.graph.adj[at] if n not in seen and {at, n} != {a, b}]
+            seen.update(fresh)
+            todo += fresh
+        if end not in seen and network.graph.has_edge(start, end):
+            return True
+    return False
+
+
 # ------------------------------------------------------------------ refusals
 def _check_refusal(network: Network, decision: Decision) -> list[str]:
     """Try to find the table that should not be."""
-    if not networkx.is_strongly_connected(network.graph):
+    if any(len(near) < len(network.nodes) for near in network.hops.values()):
         return []
     if decision.reasons and decision.reasons[0].id == "unreachable":
         return ["every node is reached, the reason says otherwise"]
@@ -282,12 +310,12 @@ def _check_refusal(network: Network, decision: Decision) -> list[str]:
 
 def _must_wait(network: Network) -> bool:
     """Tell whether entries that leave no choice already make links wait in a circle."""
-    waits = networkx.DiGraph()
-    for s, d in permutations(network.nodes, 2):
-        first = network.ways(s, d)
-        if len(first) == 1 and first[0] != d and len(then := network.ways(first[0], d)) == 1:
-            waits.add_edge((s, first[0]), (first[0], then[0]))
-    return not networkx.is_directed_acyclic_graph(waits)
+    waits: set[tuple[Pair, Pair]] = set()
+    for d in network.nodes:
+        ways = {s: network.ways(s, d) for s in network.nodes if s != d}
+        only = {s: near[0] for s, near in ways.items() if len(near) == 1}
+        waits |= {((s, n), (n, only[n])) for s, n in only.items() if n in only}
+    return bool(_circle(waits))
 
 
 class _Trial:
@@ -296,7 +324,7 @@ class _Trial:
     def __init__(self, network: Network, channels: int) -> None:
         self.network = network
         self.left = BUDGET
-        self.waits: list[Any] = [networkx.DiGraph() for _ in range(channels)]
+        self.waits: list[dict[Pair, set[Pair]]] = [{} for _ in range(channels)]
         self.entries = [
             (s, d)
             for d in network.nodes
@@ -336,19 +364,25 @@ class _Trial:
         waits, new = self.waits[which], None
         if n != d:
             edge = ((s, n), (n, self.chosen[n, d]))
-            if not waits.has_edge(*edge):
-                if (
-                    edge[0] in waits
-                    and edge[1] in waits
-                    and networkx.has_path(waits, edge[1], edge[0])
-                ):
+            if edge[1] not in waits.get(edge[0], ()):
+                if _leads(waits, edge[1], edge[0]):
                     return False
-                waits.add_edge(*edge)
+                waits.setdefault(edge[0], set()).add(edge[1])
                 new = edge
         self.chosen[s, d] = n
         if self._from(at + 1):
             return True
         del self.chosen[s, d]
         if new is not None:
-            waits.remove_edge(*new)
+            waits[new[0]].discard(new[1])
         return False
+
+
+def _leads(waits: Mapping[Pair, set[Pair]], start: Pair, end: Pair) -> bool:
+    """Tell whether a link waits for another, if over others."""
+    seen, todo = {start}, [start]
+    while todo and end not in seen:
+        fresh = waits.get(todo.pop(), set()) - seen
+        seen |= fresh
+        todo += fresh
+    return end in seen

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from math import lcm
 from typing import Any
-
-import networkx
 
 from skb.machine import Machine, kind_of, object_order
 
@@ -17,11 +15,54 @@ FINEST = 10**6  # weights of traffic are rounded to such fractions
 Pair = tuple[str, str]
 
 
+class Graph:
+    """Nodes and the links between them, in the order in which they came; nothing changes it."""
+
+    def __init__(self, links: Iterable[Pair], nodes: Iterable[str] = ()) -> None:
+        self.adj: dict[str, dict[str, None]] = {node: {} for node in nodes}
+        for a, b in links:
+            self.adj.setdefault(a, {})[b] = None
+            self.adj.setdefault(b, {})
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.adj)
+
+    def __contains__(self, node: object) -> bool:
+        return node in self.adj
+
+    @property
+    def edges(self) -> list[Pair]:
+        return [(a, b) for a, row in self.adj.items() for b in row]
+
+    def has_edge(self, a: str, b: str) -> bool:
+        return b in self.adj.get(a, ())
+
+    def without(self, nodes: Container[str] = (), links: Container[Pair] = ()) -> Graph:
+        """Return what is left without some nodes and links."""
+        kept = [node for node in self if node not in nodes]
+        fits = [(a, b) for a, b in self.edges if a not in nodes and b not in nodes]
+        return Graph([link for link in fits if link not in links], kept)
+
+    def piece(self, node: str) -> Graph:
+        """Return the part that hangs together with a node, whatever the direction of links."""
+        near = Graph([*self.edges, *((b, a) for a, b in self.edges)]).hops(node)
+        return Graph([link for link in self.edges if link[0] in near], near)
+
+    def hops(self, start: str) -> dict[str, int]:
+        """Return the fewest links from a node to each that is reached."""
+        found, rim, far = {start: 0}, [start], 0
+        while rim:
+            far += 1
+            rim = list({n: None for at in rim for n in self.adj[at] if n not in found})
+            found.update(dict.fromkeys(rim, far))
+        return found
+
+
 @dataclass(frozen=True)
 class Network:
     """Nodes, directed links with their speed against the fastest, traffic, and given entries."""
 
-    graph: Any
+    graph: Graph
     speed: Mapping[Pair, Fraction]
     traffic: Mapping[Pair, Fraction | int]
     required: Mapping[Pair, frozenset[str]]
@@ -48,11 +89,11 @@ class Network:
     @cached_property
     def hops(self) -> dict[str, dict[str, int]]:
         """Fewest links from node to node; no entry where no path leads."""
-        return dict(networkx.all_pairs_shortest_path_length(self.graph))
+        return {node: self.graph.hops(node) for node in self.graph}
 
     def ways(self, at: str, to: str) -> list[str]:
         """Return the nodes to which a node may forward what goes to a destination."""
-        near = [n for n in self.graph.successors(at) if to in self.hops[n]]
+        near = [n for n in self.graph.adj[at] if to in self.hops[n]]
         if self.minimal:
             near = [n for n in near if self.hops[n][to] == self.hops[at][to] - 1]
         wanted = self.required.get((at, to))
@@ -60,42 +101,70 @@ class Network:
 
     def without(self, a: str, b: str) -> Network:
         """Return the network without a link, in both directions."""
-        graph = self.graph.copy()
-        graph.remove_edges_from([edge for edge in ((a, b), (b, a)) if graph.has_edge(*edge)])
+        graph = self.graph.without(links={(a, b), (b, a)})
         speed = {edge: x for edge, x in self.speed.items() if edge not in {(a, b), (b, a)}}
         return Network(graph, speed, self.traffic, {}, self.minimal)
 
 
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """The ways of all nodes to one destination: next hops, and how many are left."""
+
+    ahead: Mapping[str, str]
+    hops: Mapping[str, int]
+
+    @classmethod
+    def of(cls, network: Network, table: Mapping[str, Any], d: str) -> Tree | None:
+        """Walk from every node until a node whose way is known; None where one does not arrive."""
+        ahead = {s: table[s][d] for s in network.nodes if s != d}
+        if not network.links.issuperset(ahead.items()):
+            return None
+        hops = {d: 0}
+        for s in ahead:
+            way: dict[str, None] = {}
+            while s not in hops:
+                if s in way:
+                    return None
+                way[s] = None
+                s = ahead[s]
+            for at, node in enumerate(reversed(way), 1):
+                hops[node] = hops[s] + at
+        return cls(ahead, hops)
+
+    @property
+    def inwards(self) -> list[str]:
+        """The nodes but the destination, the farthest first."""
+        return sorted(self.ahead, key=self.hops.__getitem__, reverse=True)
+
+
 def network_of(machine: Machine, request: Mapping[str, Any]) -> Network:
     """Read the network that a request asks about."""
-    graph = networkx.DiGraph()
+    links: list[Pair] = []
     alike: dict[str, int] = {}
     for fact in machine.facts_of("link"):
         a, b = str(fact.args[0]), str(fact.args[1])
         if a != b and machine.has(a) and machine.has(b):
-            graph.add_edge(a, b)
+            links.append((a, b))
             if kind_of(a) == kind_of(b):
                 alike[kind_of(a)] = alike.get(kind_of(a), 0) + 1
+    graph = Graph(links)
     level = request.get("level")
     if level is None:
         level = max(sorted(alike), key=lambda kind: alike[kind]) if alike else "all"
     if level in graph:
-        pieces = networkx.weakly_connected_components(graph)
-        graph = graph.subgraph(next(piece for piece in pieces if level in piece)).copy()
+        graph = graph.piece(level)
     elif level != "all":
-        graph = graph.edge_subgraph(
-            [(a, b) for a, b in graph.edges if kind_of(a) == kind_of(b) == level]
-        ).copy()
+        graph = Graph([(a, b) for a, b in links if kind_of(a) == kind_of(b) == level])
     silent = [node for node in graph if node in machine.usability.silent]
     if silent:
         cut = [node for node in graph if "is cut off" in machine.unusable(node)]
-        graph.remove_nodes_from({*silent, *cut})
+        graph = graph.without({*silent, *cut})
     for part in request.get("off", []):
         if isinstance(part, str):
-            graph.remove_nodes_from([node for node in [part] if node in graph])
+            graph = graph.without({part})
         else:
             a, b = part
-            graph.remove_edges_from([e for e in ((a, b), (b, a)) if graph.has_edge(*e)])
+            graph = graph.without(links={(a, b), (b, a)})
     required: dict[Pair, frozenset[str]] = {}
     for entry in request.get("require", []):
         s, d, n = (_node(machine, graph, entry[key]) for key in ("from", "to", "next"))
@@ -105,11 +174,11 @@ def network_of(machine: Machine, request: Mapping[str, Any]) -> Network:
     return Network(graph, speed, traffic, required, bool(request.get("minimal", True)))
 
 
-def _node(machine: Machine, graph: Any, part: str) -> str:
+def _node(machine: Machine, graph: Graph, part: str) -> str:
     return next(at for at in (part, *machine.ancestors(part)) if at in graph)
 
 
-def _speeds(machine: Machine, graph: Any) -> dict[Pair, Fraction]:
+def _speeds(machine: Machine, graph: Graph) -> dict[Pair, Fraction]:
     rates = {edge: machine.number("link_bandwidth", *edge) or 0 for edge in graph.edges}
     if not any(rates.values()):
         rates = {edge: machine.number("link_width", *edge) or 0 for edge in graph.edges}
@@ -120,7 +189,7 @@ def _speeds(machine: Machine, graph: Any) -> dict[Pair, Fraction]:
 
 
 def _traffic(
-    machine: Machine, graph: Any, request: Mapping[str, Any]
+    machine: Machine, graph: Graph, request: Mapping[str, Any]
 ) -> dict[Pair, Fraction | int]:
     rows = request.get("traffic", "uniform")
     if rows == "uniform":

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from itertools import pairwise
 from typing import Any
 
+from skb.checkers.ways import Link, Walker
 from skb.decision import Decision
-from skb.machine import Machine, object_order
+from skb.machine import Machine
 
-Link = tuple[str, str]
 Rows = dict[int, list[int]]
 _TIMES = {
     "broadcast": (1, 0),
@@ -29,11 +29,12 @@ def check_links(machine: Machine, decision: Decision, rows: Rows, back: Rows) ->
     down, up = _TIMES[request.get("operation", "broadcast")]
     loads: Counter[Link] = Counter()
     wrong = []
+    walker = Walker(machine)
     for often, tree, upwards in ((down, rows, False), (up, back, True)):
         for parent, children in tree.items() if often else ():
             for child in children:
                 ends = (child, parent) if upwards else (parent, child)
-                way = _way(machine, request.get("next_hop"), *ends)
+                way = _way(machine, walker, request.get("next_hop"), *ends)
                 if way is None:
                     wrong.append(f"no way leads from pu:{ends[0]} to pu:{ends[1]}")
                 for link in way or ():
@@ -55,39 +56,21 @@ def check_links(machine: Machine, decision: Decision, rows: Rows, back: Rows) ->
     return wrong
 
 
-def _way(machine: Machine, table: Any, sender: int, receiver: int) -> list[Link] | None:
+def _way(
+    machine: Machine, walker: Walker, table: Any, sender: int, receiver: int
+) -> list[Link] | None:
     start, end = _node(machine, sender), _node(machine, receiver)
     if not start or not end or start == end:
         return []
+    if table is None:
+        return walker.links(start, end)
     path = [start]
-    away = {} if table else _away(machine, end)
     while path[-1] != end:
-        ahead = sorted(machine.links.get(path[-1], ()), key=object_order)
-        if table:
-            ahead = [at for at in ahead if at == table.get(path[-1], {}).get(end)]
-        else:
-            ahead = [at for at in ahead if away.get(at, -2) + 1 == away.get(path[-1], -1)]
-        if not ahead or len(path) > len(machine.links):
+        step = table.get(path[-1], {}).get(end)
+        if step not in machine.links.get(path[-1], ()) or len(path) > len(machine.links):
             return None
-        path.append(ahead[0])
+        path.append(step)
     return list(pairwise(path))
-
-
-def _away(machine: Machine, end: str) -> dict[str, int]:
-    """Return how many links each part that forwards is away from one."""
-    before: dict[str, list[str]] = {}
-    for a, row in machine.links.items():
-        for b in row:
-            if not {a, b} & set(machine.usability.silent) and machine.has(a) and machine.has(b):
-                before.setdefault(b, []).append(a)
-    found, waiting = {end: 0}, deque([end])
-    while waiting:
-        at = waiting.popleft()
-        for other in before.get(at, ()):
-            if other not in found:
-                found[other] = found[at] + 1
-                waiting.append(other)
-    return found
 
 
 def _node(machine: Machine, pu: int) -> str:

@@ -104,6 +104,13 @@ def ask(
     failures: Annotated[
         bool, typer.Option("--failures", help="links: also the best table without each link.")
     ] = False,
+    tables: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="links: judge these tables, too; OpenSM's, DOT, or a links decision (JSON).",
+        ),
+    ] = None,
     rules: Annotated[str | None, typer.Option(help="query: rules in clingo syntax.")] = None,
     named: Annotated[
         str | None, typer.Option(help="query: a named query; `skb queries` lists them.")
@@ -122,7 +129,7 @@ def ask(
     Example: skb ask route tyan-s4985 --root 0
     """
     from skb.cli.decision_text import clock_of, in_cycles, print_decision
-    from skb.cli.requests import read_pairs, read_pus, read_request, read_tables
+    from skb.cli.requests import read_current, read_pairs, read_pus, read_request, read_tables
     from skb.decision import Limits
     from skb.knowledge import KnowledgeBase
 
@@ -143,8 +150,8 @@ def ask(
         "named": named,
     }
     raw.update({key: value for key, value in given.items() if value is not None})
-    tables = {"task": task, "traffic": traffic, "flow": flow, "application": application}
-    _add_rows(raw, tables)
+    rows = {"task": task, "traffic": traffic, "flow": flow, "application": application}
+    _add_rows(raw, rows)
     for key, words, names in (("client", client, _NEEDS), ("offer", offer, _OFFERS)):
         if words:
             more = [read_tables(text, f"--{key}", names) for text in words]
@@ -159,6 +166,8 @@ def ask(
         raise RequestError(f"unknown unit {unit!r}", mend="--unit ns or --unit cycles")
     knowledge = KnowledgeBase.open(db)
     machine = knowledge.machine(m)
+    if tables is not None:
+        raw["current"] = read_current(machine, tables)
     clock = clock_of(machine) if unit == "cycles" else 0.0
     ref = str(Path(m).resolve()) if knowledge.is_path(m) else m
     spent = Limits(seconds=limit, seed=seed, begun=context.obj)
@@ -175,7 +184,7 @@ def ask(
     if json:
         print_json(answer)
     else:
-        print_decision(answer)
+        print_decision(answer, clock)
     raise typer.Exit(EXIT_CODES[decision.status.value])
 
 

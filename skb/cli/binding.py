@@ -1,4 +1,4 @@
-"""The command that applies a decision: bind."""
+"""The commands that apply a decision: bind for other programs, apply for the facts."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from skb.cli.output import Database, Json, number, print_json, save, say
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command of this module."""
+    """Add the commands of this module."""
     app.command("bind")(bind)
+    app.command("apply")(apply)
 
 
 def bind(
@@ -49,3 +50,26 @@ def bind(
         print_json(made.to_json())
     elif output is None:
         print(made.text, end="")
+
+
+def apply(
+    decision: Annotated[str, typer.Argument(help="A links decision's id or the beginning of it.")],
+    json: Json = False,
+    db: Database = None,
+) -> None:
+    """Put decided tables in force: every other question then travels their ways.
+
+    Example: skb apply 3f2a
+    """
+    from skb.knowledge import KnowledgeBase
+
+    machine, changes = KnowledgeBase.open(db).apply(decision)
+    if json:
+        told = {"name": machine.name, "revision": machine.revision, "digest": machine.digest}
+        print_json({**told, "entries": changes.entries})
+        return
+    print(
+        f"{machine.name}: tables of {number(changes.entries)} next hops are in force at revision"
+        f" {machine.revision}"
+    )
+    print(f"`skb retract {machine.name} next_hop virtual_channel` takes them back")

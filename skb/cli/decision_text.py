@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from skb.cli.output import number, table
 from skb.errors import RequestError
-from skb.wording import led, spans
+from skb.wording import counted, led, listed, spans
 
 if TYPE_CHECKING:
     from skb.machine import Machine
@@ -52,32 +54,34 @@ def in_cycles(answer: dict[str, Any], clock: float) -> dict[str, Any]:
     if answer["objective"]["unit"] in _CYCLES:
         if answer["bound"] is not None:
             found["bound"] = answer["bound"] * clock / 1000
-        arrivals = answer["answer"].get("arrivals")
-        if arrivals:
-            times = {pu: at * clock / 1000 for pu, at in arrivals.items()}
-            found["answer"] = {**answer["answer"], "arrivals": times}
+        times = {
+            key: {name: at * clock / 1000 for name, at in answer["answer"][key].items()}
+            for key in ("arrivals", "phases")
+            if answer["answer"].get(key)
+        }
+        found["answer"] = {**answer["answer"], **times}
     return found
 
 
-def print_decision(answer: dict[str, Any]) -> None:
-    """Print status, price, answer, reasons and assumptions."""
+def print_decision(answer: dict[str, Any], clock: float = 0.0) -> None:
+    """Print status, price, answer, reasons and assumptions, in cycles of a clock in MHz if any."""
     print_headline(answer)
-    printer = {
+    printers: Mapping[str, Callable[[dict[str, Any]], None]] = {
         "placement": _placement,
-        "route": _route,
+        "route": partial(_route, clock=clock),
         "buffers": _buffers,
         "schedule": _schedule,
         "query": _query,
         "offers": _offers,
         "links": _links,
-    }[answer["question"]]
+    }
     if answer["status"] in {"optimal", "feasible"}:
-        printer(answer["answer"])
+        printers[answer["question"]](answer["answer"])
     print_costs(answer["costs"])
     print_reasons(answer)
     for warning in answer["warnings"]:
         print(f"warning: {warning}")
-    print_alternatives(answer["alternatives"])
+    print_alternatives(answer["alternatives"], clock)
     print_assumed(answer["assumed"])
     print(f"decision {answer['id']}; `skb why {answer['id'][:8]}` says more")
 
@@ -100,7 +104,12 @@ def _placement(answer: dict[str, Any]) -> None:
     table(["task", "PUs", "NUMA node"], rows)
 
 
-def _route(answer: dict[str, Any]) -> None:
+def _time(clock: float) -> tuple[float, str]:
+    """Return what a nanosecond counts as, and the unit: cycles of a clock in MHz, if any."""
+    return (clock / 1000, "cycles") if clock else (1.0, "ns")
+
+
+def _route(answer: dict[str, Any], clock: float) -> None:
     arrivals = answer.get("arrivals", {})
     rows = [[send["from"], send["to"], arrivals.get(str(send["from"]))] for send in answer["sends"]]
     print(f"root {answer['root']}; critical path {answer.get('critical_path', [])}")
@@ -111,23 +120,26 @@ def _route(answer: dict[str, Any]) -> None:
         rows = [[send["from"], send["to"]] for send in answer["reduction_sends"]]
         table(["gathers", "from"], rows[:SHOWN_ROWS])
     if "frontier" in answer:
-        _frontier(answer["frontier"])
+        _frontier(answer["frontier"], clock)
     elif "occupancy_ps" in answer:
-        busy = number(answer["occupancy_ps"] / 1000)
-        print(f"each operation keeps pu:{answer['busiest']} busy longest, for {busy} ns")
+        per_ns, unit = _time(clock)
+        busy = number(answer["occupancy_ps"] / 1000 * per_ns)
+        print(f"each operation keeps pu:{answer['busiest']} busy longest, for {busy} {unit}")
     if answer.get("link_load"):
         most = answer["link_load"][0]
         ends = f"from {most['from']} to {most['to']}"
         print(f"no link is crossed by more messages than the one {ends}: {most['messages']}")
 
 
-def _frontier(points: list[dict[str, Any]]) -> None:
+def _frontier(points: list[dict[str, Any]], clock: float) -> None:
+    per_ns, unit = _time(clock)
     keys = ("occupancy_ps", "completion_ps", "completion_bound_ps")
-    rows = [
-        [*(point[key] / 1000 for key in keys), point["root"], "yes" if point["proven"] else "no"]
-        for point in points
-    ]
-    table(["busiest PU, ns", "ends at, ns", "not before, ns", "root", "proven"], rows)
+    rows = []
+    for point in points:
+        times = [point[key] / 1000 * per_ns for key in keys]
+        rows.append([*times, point["root"], "yes" if point["proven"] else "no"])
+    head = (f"{name}, {unit}" for name in ("busiest PU", "ends at", "not before"))
+    table([*head, "root", "proven"], rows)
 
 
 def _buffers(answer: dict[str, Any]) -> None:
@@ -184,15 +196,27 @@ def _links(answer: dict[str, Any]) -> None:
         table(head, rows)
     depths = {size for row in answer["queue_depth"].values() for size in row.values()}
     text = number(min(depths)) + (f" to {number(max(depths))}" if len(depths) > 1 else "")
-    print(f"each channel of a link needs a queue of {text} bytes: bandwidth x round trip")
+    print("queue depth for each channel of a link:")
+    print(f"  {text} bytes so that it never waits for credits: bandwidth x round trip")
+    if "backlog" in answer:
+        _backlog(answer["backlog"])
     if "failures" in answer:
         _failures(answer["failures"])
+
+
+def _backlog(told: dict[str, Any]) -> None:
+    busy = f"the fullest link is busy {number(100 * told['rate'])} % of the time"
+    for name, when in (("burst", "all send at once"), ("steady", busy)):
+        run = told[name]
+        where = f": {' -> '.join(run['where'][0])}" if run["where"] else ""
+        packets = f"{counted(run['most'], 'packet')} of {number(told['packet_bytes'])} bytes"
+        print(f"  {packets} for the worst backlog where {when}{where}")
 
 
 def _failures(rows: list[dict[str, Any]]) -> None:
     shown = []
     for row in rows[:SHOWN_ROWS]:
-        lost = f"cuts off {', '.join(row['cut_off'][:4])}" if "cut_off" in row else row["status"]
+        lost = f"cuts off {listed(row['cut_off'], 4)}" if "cut_off" in row else row["status"]
         hops = row.get("hops", {}).get("max")
         own = [row.get("virtual_channels"), row.get("max_load"), row.get("bound"), hops]
         shown.append([" - ".join(row["link"]), lost, *own, row.get("changed")])
@@ -260,7 +284,7 @@ def print_reasons(answer: dict[str, Any]) -> None:
         print(f"… and {len(answer['reasons']) - SHOWN_ROWS} more; --json has all")
 
 
-def print_alternatives(alternatives: list[dict[str, Any]]) -> None:
+def print_alternatives(alternatives: list[dict[str, Any]], clock: float = 0.0) -> None:
     rows = [a for a in alternatives if "name" in a and "value" in a]
     if not rows:
         return
@@ -268,11 +292,11 @@ def print_alternatives(alternatives: list[dict[str, Any]]) -> None:
     head = ["alternative", "value", "unit"]
     cells = [[a["name"], a["value"], a["unit"]] for a in rows]
     if all("occupancy_ns" in a for a in rows):
-        head = ["alternative", "root", "value", "unit", "ends at, ns", "busiest PU, ns"]
-        both = ("completion_ns", "occupancy_ns")
-        cells = [
-            [a["name"], a["root"], a["value"], a["unit"], *(a[key] for key in both)] for a in rows
-        ]
+        per_ns, unit = _time(clock)
+        head = ["alternative", "root", "value", "unit", f"ends at, {unit}", f"busiest PU, {unit}"]
+        both = [[a[key] * per_ns for key in ("completion_ns", "occupancy_ns")] for a in rows]
+        own = [[a["name"], a["root"], a["value"], a["unit"]] for a in rows]
+        cells = [[*left, *right] for left, right in zip(own, both, strict=True)]
     if any(why):
         table(
             [*head, "remark"],

@@ -50,7 +50,8 @@ def import_(
     """Read machine descriptions, recognised by their content, and store their facts.
 
     They are hwloc XML, a sysfs archive or folder, native TOML, NCCL topology XML, Barrelfish facts,
-    an MCTOP file, a latency matrix (CSV), or a list of sender, receiver and cost.
+    an MCTOP file, a latency matrix (CSV), a list of sender, receiver and cost, a network (DOT), or
+    forwarding tables (of OpenSM, in DOT, or a links decision as JSON).
 
     Example: skb import node17.xml --name node17
     """
@@ -68,6 +69,8 @@ def import_(
         places = [(str(path), description) for path, description in found]
         _tell_merged(_merged(knowledge, name, places, merge, replace), places, json)
         return
+    for path, description in found:
+        description.check_whole(str(path))
     names = [name or description.name or _stem(path) for path, description in found]
     _check_names(names, found)
     stored = [
@@ -117,7 +120,7 @@ def _merged(
 
 def _tell_merged(machine: Machine, found: list[tuple[str, Description]], json: bool) -> None:
     """Print what each file gave, and how many statements other files or sources overrule."""
-    given = [{"file": place, "facts": len(description.facts)} for place, description in found]
+    given = [{"file": place, "facts": _stated(description)} for place, description in found]
     disputed = len(machine.conflicts())
     if json:
         print_json([{**machine.summary(), "files": given, "conflicts": disputed}])
@@ -130,6 +133,12 @@ def _tell_merged(machine: Machine, found: list[tuple[str, Description]], json: b
         print(f"  {disputed} statements are overruled by others; {hint}")
     for note in machine.notes:
         say(f"note: {note}")
+
+
+def _stated(description: Description) -> int:
+    """Return how many facts a file gave; where it has tables, only those were taken."""
+    tables = description.tables
+    return len(description.facts) if tables is None else len(tables.entries)
 
 
 def _stem(path: Path) -> str:

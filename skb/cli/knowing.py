@@ -18,7 +18,7 @@ from skb.cli.output import (
     table,
 )
 from skb.errors import FactError, SkbError
-from skb.wording import spans
+from skb.wording import counted, spans
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +76,13 @@ def show(
     machine = KnowledgeBase.open(db).machine(m, as_of)
     unreachable = _unreachable(machine)
     if json:
-        print_json({**machine.summary(), "unreachable": rows_of(unreachable)})
+        told = {**machine.summary(), "unreachable": rows_of(unreachable)}
+        if (ways := machine.ways).tables:
+            undelivered, detours = len(ways.broken), len(ways.detours)
+            entries = len(machine.facts_of("next_hop"))
+            tables = {"next_hops": entries, "not_delivered": undelivered, "shortest": detours}
+            told["tables"] = tables
+        print_json(told)
         return
     print(f"{machine.name}  {machine.title}".rstrip())
     print(f"revision {machine.revision}, {len(machine.facts)} facts, {machine.digest[:19]}")
@@ -86,6 +92,7 @@ def show(
         print(f"allowed PUs {spans(machine.allowed_pus)}")
     if unreachable:
         print_unreachable(unreachable, "now")
+    _print_tables(machine)
     rows = machine.devices()
     if rows:
         table(
@@ -100,6 +107,21 @@ def show(
         )
     for note in machine.notes:
         say(f"note: {note}")
+
+
+def _print_tables(machine: Machine) -> None:
+    """Say which forwarding tables are in force, and where they do not deliver."""
+    entries = machine.facts_of("next_hop")
+    if not entries:
+        return
+    said = sorted({fact.by or fact.source for fact in entries})
+    print(f"links forward by tables: {counted(len(entries), 'next hop')}, by {', '.join(said)}")
+    if broken := machine.ways.broken:
+        first = " -> ".join(broken[0])
+        took = len(machine.ways.detours)
+        ways = f"{took} of them go shortest ways, no way is left for the others"
+        told = "shortest ways" if took == len(broken) else ways if took else "no way is left"
+        print(f"{counted(len(broken), 'pair')} they do not deliver, such as {first}: {told}")
 
 
 def _unreachable(machine: Machine) -> Sequence[Unreachable]:
@@ -247,16 +269,25 @@ def retract(
     json: Json = False,
     db: Database = None,
 ) -> None:
-    """Retract facts of a stored machine, all or none.
+    """Retract facts of a stored machine, all or none; a predicate alone means all of its facts.
 
     Example: skb retract tyan-s4985 "power(package:3, off)"
     """
     from skb.knowledge import KnowledgeBase
-    from skb.relations import parse_fact
+    from skb.relations import parse_fact, relations
 
-    gone = [parse_fact(text, source) for text in fact]
     knowledge = KnowledgeBase.open(db)
-    before = _unreachable(knowledge.machine(m, paths=False))
+    stored = knowledge.machine(m, paths=False)
+    gone = []
+    for text in fact:
+        if text in relations():
+            found = [one for one in stored.all(text) if source in ("", one.source)]
+            if not found:
+                raise FactError(f"{m} states no {text}", mend="`skb facts M` lists what it states")
+            gone += found
+        else:
+            gone.append(parse_fact(text, source))
+    before = _unreachable(stored)
     machine = knowledge.write(m, [], gone)
     _changed(machine, json, 0, len(gone))
     if not json:

@@ -9,6 +9,7 @@ import io
 import sys
 import time
 from copy import copy
+from pathlib import Path
 
 import typer
 
@@ -78,20 +79,36 @@ def _options(
 def _wanted(arguments: list[str] | None) -> typer.Typer:
     """Return the app with the one command that is called, since making all takes longer."""
     words = sys.argv[1:] if arguments is None else arguments
-    called = [command for command in app.registered_commands if command.name == "".join(words[:1])]
-    if not called:
+    word = "".join(words[:1])
+    called = [command for command in app.registered_commands if command.name == word]
+    groups = [group for group in app.registered_groups if group.name == word]
+    if not called and not groups:
         return app
     small = copy(app)
-    small.registered_commands = called
+    small.registered_commands, small.registered_groups = called, groups
     return small
 
 
 def _begun(arguments: list[str] | None) -> float:
     """Return the monotonic time at which the command began.
 
-    A process of its own has run for about its processor time; a caller in Python begins now.
+    A process of its own has run for about its processor time and the time that it waited for a
+    processor, which is long on a busy host; a caller in Python begins now.
     """
-    return time.monotonic() - (time.process_time() if arguments is None else 0.0)
+    if arguments is not None:
+        return time.monotonic()
+    return time.monotonic() - time.process_time() - _waited()
+
+
+def _waited() -> float:
+    """Return the seconds that the process waited for a processor, 0 where the system does not say.
+
+    Source: the kernel's Documentation/scheduler/sched-stats.rst, /proc/<pid>/schedstat, in ns.
+    """
+    try:
+        return int(Path("/proc/self/schedstat").read_bytes().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return 0.0
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -6,11 +6,14 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from skb.errors import RequestError
+
+if TYPE_CHECKING:
+    from skb.machine import Machine
 
 SIZE_LIMIT = 4 * 1024 * 1024
 # what holds the name of a task or an application is text, also where it looks like a number
@@ -47,6 +50,15 @@ def read_request(where: str | None, question: str = "") -> dict[str, Any]:
 def _file(path: Path) -> bytes:
     with path.open("rb") as file:
         return file.read(SIZE_LIMIT + 1)
+
+
+def read_current(machine: Machine, path: Path) -> dict[str, Any]:
+    """Read forwarding tables as the `current` of a links request, in the machine's words."""
+    from skb.sources import read_link_tables
+    from skb.sources.link_tables import resolve
+
+    found = resolve(machine, read_link_tables(path), str(path))
+    return {"next_hop": found.next_hop, "channel": found.channel}
 
 
 def parse_request(text: str, place: str) -> dict[str, Any]:

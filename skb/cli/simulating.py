@@ -39,6 +39,13 @@ def simulate(
             "numa-aware."
         ),
     ] = None,
+    trees: Annotated[
+        str | None, typer.Option(help="decided route: one, or per-phase with a common root.")
+    ] = None,
+    overlap: Annotated[
+        bool,
+        typer.Option("--overlap", help="Two-phase commit: vote before the last one is ready."),
+    ] = False,
     operations: Annotated[int | None, typer.Option(help="Operations to run.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the random draws.")] = None,
     model: Annotated[str | None, typer.Option(help="postal or logp.")] = None,
@@ -73,6 +80,8 @@ def simulate(
         "machine": machine,
         "protocol": protocol,
         "route": route,
+        "trees": trees,
+        "overlap": overlap or None,
         "operations": operations,
         "seed": seed,
         "model": model,
@@ -91,7 +100,7 @@ def simulate(
     if compare:
         decided = _run(knowledge, wanted, {**raw, "route": "decided"}, None)
         # the others start from the same coordinator, so that only the route differs
-        classic = {**raw, "root": decided["root"], "model": decided["model"]}
+        classic = {**raw, "root": decided["root"], "model": decided["model"], "trees": None}
         rows = [_run(knowledge, wanted, {**classic, "route": name}, None) for name in COMPARED]
         _print_comparison([decided, *rows], json)
         return

@@ -27,7 +27,7 @@ from typing import Any, Generic, TypeVar
 import skb
 from skb.engines import placement_kernel as kernel
 from skb.engines import placement_packing as packing
-from skb.engines import route_kernel, route_sets, route_sweep
+from skb.engines import route_hunt, route_kernel, route_rows, route_sets, route_sweep
 from skb.errors import SkbError
 
 UNCOMPILED = "the search ran uncompiled, with fewer steps: `skb warm` compiles it, once"
@@ -174,7 +174,7 @@ def _digest() -> str:
     found = hashlib.sha256(f"{_version()} {sys.version} {platform.machine()}".encode())
     for key in ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_OPT"):
         found.update(f"{key}={os.environ.get(key, '')} ".encode())
-    sources = (kernel, packing, route_kernel, route_sets, route_sweep)
+    sources = (kernel, packing, route_hunt, route_kernel, route_rows, route_sets, route_sweep)
     makers = (__file__, str(Path(__file__).with_name("route_arms.py")))
     for path in map(Path, (*(str(module.__file__) for module in sources), *makers)):
         found.update(path.read_bytes())
@@ -292,7 +292,8 @@ def jitted(
     keep = _folder()
     config.CACHE_DIR = keep or before
     try:
-        make = numba.njit(nogil=True, cache=bool(keep))
+        # the kernels make no arrays; counting who holds which would take most of their time
+        make = numba.njit(nogil=True, cache=bool(keep), _nrt=False)
         return [make(function) for function in entries]
     finally:
         config.CACHE_DIR = before

@@ -12,12 +12,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import gcd
+from itertools import islice
+from math import gcd, lcm
+from operator import itemgetter
 from typing import Any
 
 from skb.engines.links_net import Net
 
 ROUNDS = 240
+FEW = 64  # nodes up to which cuts are looked at one by one
 CUTS = 40  # natural cuts that are priced exactly
 FINE = 10_000  # prices are whole numbers up to this
 
@@ -95,6 +98,36 @@ def _plain(net: Net) -> Iterator[list[int]]:
     """Yield the prices of natural cuts, between the ends of a link and around a node, those first
     that must carry most for their capacity; and of the average.
     """
+    cuts = _few_cuts(net) if net.size <= FEW else _many_cuts(net)
+    yield next(cuts)
+    yield list(net.slow)
+    yield from islice(cuts, CUTS - 1)
+
+
+def _few_cuts(net: Net) -> Iterator[list[int]]:
+    """Yield the cuts of a small network, for which numpy would take longer to load."""
+    nodes = range(net.size)
+    sides = {tuple(far[tail] < far[head] for far in net.distance) for tail, head in net.arcs}
+    for node in nodes:
+        sides |= {tuple(at == node for at in nodes), tuple(at != node for at in nodes)}
+    unit = lcm(*net.slow)
+    ranked = []
+    for side in sorted(sides):
+        crossing = [int(side[tail] and not side[head]) for tail, head in net.arcs]
+        room = sum(unit // slow for slow, price in zip(net.slow, crossing, strict=True) if price)
+        outside = [at for at in nodes if not side[at]]
+        carried = sum(
+            sum(map(row.__getitem__, outside))
+            for row, inside in zip(net.weight, side, strict=True)
+            if inside
+        )
+        ranked.append((-carried * unit / room if room else 0.0, crossing))
+    ranked.sort(key=itemgetter(0))
+    for _most, crossing in ranked:
+        yield crossing
+
+
+def _many_cuts(net: Net) -> Iterator[list[int]]:
     import numpy as np
 
     far = np.array(net.distance)
@@ -107,9 +140,7 @@ def _plain(net: Net) -> Iterator[list[int]]:
     carried = ((sides @ weight) * ~sides).sum(axis=1)
     most = np.divide(carried, room, out=np.zeros(len(sides)), where=room > 0)
     ranked = np.argsort(-most, kind="stable")
-    yield [int(x) for x in crossing[ranked[0]]]
-    yield list(net.slow)
-    for at in ranked[1:CUTS]:
+    for at in ranked:
         yield [int(x) for x in crossing[at]]
 
 

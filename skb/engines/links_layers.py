@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from skb.engines.links_net import Net, Table, lay
 
 FEW = 64  # nodes up to which a tree is tried again where it does not fit
-MANY = 128  # nodes above which only some of the channels, the last opened, are tried
+MANY = 128  # nodes above which only some of the channels, the last opened, are tried at first
 RECENT = 6
 
 
@@ -93,21 +93,31 @@ def layered(
     for attempt in range(tries):
         if attempt and spent():
             return None
+        sure = not attempt and net.size <= FEW
         order = list(range(net.size))
         if attempt > 1:
             draw.shuffle(order)
-        found = _attempt(net, channels, order, attempt % 2 == 0, draw, spent)
+        over = _never if sure else spent
+        found = _attempt(net, channels, order, attempt % 2 == 0, draw, over)
         if found is not None:
             return found
     return None
 
 
-def grown(net: Net, seed: int, even: bool, spent: Callable[[], bool]) -> Table | None:
+def grown(
+    net: Net, seed: int, even: bool, spent: Callable[[], bool], whole: bool = False
+) -> Table | None:
     """Return a table on as many channels as it takes, with loads kept even or with few channels;
-    None where the time is over.
+    `whole` tries all channels that are open, of a large network too. When the time is over, each
+    destination that is left gets a channel of its own. None where entries that are given allow no
+    such trees.
     """
-    nodes = range(net.size)
-    return _attempt(net, net.size, nodes, even, random.Random(seed), spent)
+    over = _never if net.size <= FEW else spent
+    return _attempt(net, net.size, range(net.size), even, random.Random(seed), over, whole)
+
+
+def _never() -> bool:
+    return False
 
 
 def _attempt(
@@ -117,16 +127,17 @@ def _attempt(
     even: bool,
     draw: random.Random,
     spent: Callable[[], bool],
+    whole: bool = False,
 ) -> Table | None:
     roots = sorted(range(net.size), key=lambda node: (max(net.distance[node]), node))
     opened: list[_Channel] = []
     load = [0] * len(net.arcs)
     ahead: list[tuple[int, ...]] = [()] * net.size
     channel = [0] * net.size
-    for d in order:
+    for at, d in enumerate(order):
         if spent():
-            return None
-        first = 0 if net.size <= MANY else max(0, len(opened) - RECENT)
+            return _rest(net, order[at:], load, ahead, channel) if channels == net.size else None
+        first = 0 if whole or net.size <= MANY else max(0, len(opened) - RECENT)
         for which in range(first, channels):
             if which == len(opened):
                 root = roots[0] if not which else draw.randrange(net.size)
@@ -142,6 +153,29 @@ def _attempt(
                 break
         if not ahead[d]:
             return None
+    return Table(tuple(ahead), tuple(channel))
+
+
+def _rest(
+    net: Net,
+    goals: Sequence[int],
+    load: list[int],
+    ahead: list[tuple[int, ...]],
+    channel: list[int],
+) -> Table | None:
+    """Give each destination that is left the links that carry least, on a channel of its own."""
+    opened = max((which for which, tree in zip(channel, ahead, strict=True) if tree), default=-1)
+    for which, d in enumerate(goals, opened + 1):
+        tree = [-1] * net.size
+        for s in range(net.size):
+            near = [n for n in net.steps[d][s] if net.distance[n][d] < net.distance[s][d]]
+            if s == d:
+                continue
+            if not near:
+                return None
+            tree[s] = min((load[net.number[s, n]], n) for n in near)[1]
+        ahead[d], channel[d] = tuple(tree), which
+        lay(net, load, tree, d)
     return Table(tuple(ahead), tuple(channel))
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 Arc = tuple[int, int]
+Weights = tuple[tuple[int, ...], ...]
 UNREACHED = -1
 
 
@@ -41,7 +42,7 @@ class Net:
     size: int
     arcs: tuple[Arc, ...]
     slow: tuple[int, ...]
-    weight: tuple[tuple[int, ...], ...]
+    weight: Weights
     minimal: bool
     forced: tuple[tuple[int, int, int], ...] = ()
     number: dict[Arc, int] = field(init=False, repr=False, compare=False)
@@ -61,19 +62,21 @@ class Net:
             object.__setattr__(self, name, tuple(tuple(sorted(row)) for row in rows))
         object.__setattr__(self, "number", {arc: at for at, arc in enumerate(self.arcs)})
         to = [_distances(self.before, d) for d in range(self.size)]
-        distance = tuple(tuple(to[d][s] for d in range(self.size)) for s in range(self.size))
+        distance = tuple(zip(*to, strict=True))
         object.__setattr__(self, "distance", distance)
         object.__setattr__(self, "steps", tuple(self._steps(row, d) for d, row in enumerate(to)))
 
     def _steps(self, to: Sequence[int], d: int) -> tuple[tuple[int, ...], ...]:
         """Return where each node may forward what goes to d; `to` are the distances to it."""
 
-        def fits(s: int, n: int) -> bool:
-            if s == d or to[n] < 0:
-                return False
-            return to[n] == to[s] - 1 if self.minimal else True
-
-        rows = [tuple(n for n in self.after[s] if fits(s, n)) for s in range(self.size)]
+        if self.minimal:
+            rows = [
+                tuple([n for n in near if to[n] == hops - 1]) if hops > 0 else ()
+                for near, hops in zip(self.after, to, strict=True)
+            ]
+        else:
+            rows = [tuple([n for n in near if to[n] >= 0]) for near in self.after]
+            rows[d] = ()
         for s, goal, next_hop in self.forced:
             if goal == d:
                 rows[s] = tuple(n for n in rows[s] if n == next_hop)
@@ -118,12 +121,16 @@ def outwards(ahead: Sequence[int], d: int) -> list[int]:
     return order
 
 
-def loads(net: Net, table: Table) -> list[int]:
-    """Return the load of every arc: the traffic that its messages weigh."""
+def loads(net: Net, table: Table, weight: Weights | None = None) -> list[int]:
+    """Return the load of every arc: the traffic that its messages weigh, or other weights."""
     found = [0] * len(net.arcs)
-    for d, ahead in enumerate(table.ahead):
-        for arc, amount in carried(net, ahead, d):
-            found[arc] += amount
+    columns = zip(*(net.weight if weight is None else weight), strict=True)
+    for d, (ahead, column) in enumerate(zip(table.ahead, columns, strict=True)):
+        through = list(column)
+        for s in reversed(outwards(ahead, d)[1:]):
+            n = ahead[s]
+            found[net.number[s, n]] += through[s]
+            through[n] += through[s]
     return found
 
 

@@ -61,14 +61,11 @@ def product_of(net: Net) -> Product | None:
 
 
 def _classes(net: Net, edges: Sequence[Arc]) -> list[int]:
-    """Return the class of each edge under the product relation."""
-    import numpy as np
-
-    far = np.array(net.distance)
-    tail, head = np.array([a for a, _ in edges]), np.array([b for _, b in edges])
-    straight = far[np.ix_(tail, tail)] + far[np.ix_(head, head)]
-    across = far[np.ix_(tail, head)] + far[np.ix_(head, tail)]
-    joined = straight != across
+    """Return the class of each edge under the product relation: the first edge of its class."""
+    found = list(range(len(edges)))
+    for a, b in edges:
+        nearer = [to - other for to, other in zip(net.distance[a], net.distance[b], strict=True)]
+        _join(found, {found[at] for at, (c, d) in enumerate(edges) if nearer[c] != nearer[d]})
     number = {edge: at for at, edge in enumerate(edges)}
     for u in range(net.size):
         near = net.after[u]
@@ -76,24 +73,16 @@ def _classes(net: Net, edges: Sequence[Arc]) -> list[int]:
             for w in near[at + 1 :]:
                 # a square over v, u, w would let both edges belong to different factors
                 if len(set(net.after[v]) & set(net.after[w])) == 1:
-                    first, second = number[min(u, v), max(u, v)], number[min(u, w), max(u, w)]
-                    joined[first, second] = joined[second, first] = True
-    return _grouped(joined.tolist())
-
-
-def _grouped(joined: Sequence[Sequence[bool]]) -> list[int]:
-    found = [-1] * len(joined)
-    for start in range(len(joined)):
-        if found[start] >= 0:
-            continue
-        found[start] = start
-        todo = [start]
-        while todo:
-            for other, same in enumerate(joined[todo.pop()]):
-                if same and found[other] < 0:
-                    found[other] = start
-                    todo.append(other)
+                    ends = ((min(u, v), max(u, v)), (min(u, w), max(u, w)))
+                    _join(found, {found[number[edge]] for edge in ends})
     return found
+
+
+def _join(classes: list[int], same: set[int]) -> None:
+    """Make one class of several, under the lowest number of theirs."""
+    if len(same) > 1:
+        least = min(same)
+        classes[:] = [least if which in same else which for which in classes]
 
 
 def _pieces(size: int, edges: Sequence[Arc]) -> list[int]:

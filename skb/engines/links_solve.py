@@ -121,11 +121,20 @@ def _quick(net: Net, spend: _Spending) -> list[tuple[str, Table]]:
     if not net.minimal:
         found += _up_down(net, spend)
     if not found or (net.size <= FEW and not (net.minimal and _alike(net))):
-        for even in (False, True):
-            table = grown(net, spend.limits.seed, even, spend.over)
-            if table is not None:
-                found.append((GROWN, table))
+        found += _grown(net, spend, False)
+        if not spend.over():
+            found += _grown(net, spend, True)
     return found
+
+
+def _grown(net: Net, spend: _Spending, again: bool) -> list[tuple[str, Table]]:
+    """Return the table whose trees are grown at first, or the one that may take longer: of a large
+    network with fewer channels, which are worth more than even loads.
+    """
+    soon = spend.part(0.6)
+    even = again and net.size <= MANY
+    table = grown(net, spend.limits.seed, even, lambda: time.monotonic() >= soon, again)
+    return [] if table is None else [(GROWN, table)]
 
 
 def _alike(net: Net) -> bool:
@@ -195,9 +204,10 @@ def _least_load(
     net: Net, found: Solution, starts: list[tuple[str, Table]], spend: _Spending
 ) -> Solution:
     """Improve the tables, bound the load, and let clingo decide what is between."""
-    ranked = sorted(range(len(starts)), key=lambda at: (price(net, starts[at][1]), at))
+    prices = [price(net, start) for _name, start in starts]
+    ranked = sorted(range(len(starts)), key=lambda at: (prices[at], at))
     name, table = starts[ranked[0]]
-    worth, methods = price(net, table), [name]
+    worth, methods = prices[ranked[0]], [name]
     bounding = spend.part(0.3)
     rounds = max(FEWEST_ROUNDS, min(ROUNDS, spend.limits.conflicts // 40))
     bound = lower_bound(net, worth[0], lambda: time.monotonic() >= bounding, rounds)
@@ -205,6 +215,8 @@ def _least_load(
     runs = [(starts[at], bound.value) for at in ranked[:STARTS]]
     for turn in range(len(runs) + AGAIN):
         if worth[0] <= bound.value and (net.minimal or turn >= len(runs)):
+            break
+        if time.monotonic() >= improving:
             break
         # after the bound, what is one better than the best
         again = ((methods[0], table), max(bound.value, worth[0] - 1))
@@ -217,8 +229,9 @@ def _least_load(
             spend.limits.seed + turn,
             lambda: time.monotonic() >= improving,
         )
-        if price(net, other) < worth:
-            table, worth, methods = other, price(net, other), [name, "local improvement"]
+        value = price(net, other)
+        if value < worth:
+            table, worth, methods = other, value, [name, "local improvement"]
     searched = False
     while worth[0] > bound.value:
         verdict = decided(net, found.channels, worth[0] - 1, spend.limits, spend.part(0.9))

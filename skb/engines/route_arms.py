@@ -9,18 +9,28 @@ from typing import Any
 
 from skb.engines import compiling
 from skb.engines import placement_kernel as draws
+from skb.engines import route_hunt as hunting
 from skb.engines import route_kernel as kernel
+from skb.engines import route_rows as rows
 from skb.engines import route_sets as sets
 from skb.engines import route_sweep as sweeping
 from skb.engines.compiling import Loading
 
 _INSIDE = (
-    kernel.sort_row,
-    kernel.tall,
-    kernel.climb,
-    kernel.take_back,
+    rows.enter,
+    rows.gather,
+    rows.bursting,
+    rows.ending,
+    rows.tall,
+    rows.lifted,
+    rows.edited,
+    rows.joined,
+    rows.changed,
+    rows.climbed,
+    rows.priced,
+    kernel.settle,
     kernel.bend,
-    kernel.worth,
+    kernel.reported,
     kernel.find_critical,
     kernel.inside,
     kernel.hang,
@@ -28,14 +38,28 @@ _INSIDE = (
     kernel.exchange,
     kernel.fits,
     kernel.keep,
+    kernel.depth,
+    kernel.note,
+    kernel.promised,
+    kernel.ready,
+    kernel.move_child,
     kernel.try_hang,
-    kernel.try_trade,
+    kernel.move_node,
     kernel.try_swap,
+    kernel.move_both,
+    kernel.try_trade,
     sets.latest,
     sets.split,
     sets.solve,
     sweeping.better,
     sweeping.entered,
+    hunting.arrival,
+    hunting.open_to,
+    hunting.first_end,
+    hunting.hopeful,
+    hunting.judge,
+    hunting.send,
+    hunting.take_back,
     sweeping.raise_block,
     sweeping.chosen,
 )
@@ -43,20 +67,22 @@ _INSIDE = (
 
 @dataclass(frozen=True, slots=True)
 class RouteArm:
-    """A way to run the kernels: its functions, how its arrays are made, and the moves and splits
-    that it does between two looks at the clock.
+    """A way to run the kernels: its functions, how its arrays are made, and the moves, splits and
+    tries that it does between two looks at the clock.
     """
 
     name: str
-    wander: Callable[[kernel.Costs, kernel.Walk, int, int], int]
+    wander: Callable[[rows.Costs, rows.Walk, int, int], int]
     fill: Callable[[sets.Sets, int], int]
     sweep: Callable[[sweeping.Nodes], None]
     count: Callable[[sweeping.Nodes, int, int], None]
+    hunt: Callable[[rows.Costs, rows.Walk, hunting.Hunt, int], bool]
     words: Callable[[Sequence[int]], Any]
     halves: Callable[[int, int], Any]
     reals: Callable[[Iterable[float]], Any]
     moves: int
     splits: int
+    tries: int
 
     @property
     def compiled(self) -> bool:
@@ -73,11 +99,13 @@ PLAIN = RouteArm(
     fill=sets.fill,
     sweep=sweeping.sweep,
     count=sweeping.count,
+    hunt=hunting.hunt_on,
     words=list,
     halves=_filled,
     reals=list,
     moves=32,
     splits=4096,
+    tries=256,
 )
 _routing: Loading[RouteArm] = Loading()
 
@@ -106,20 +134,22 @@ def compile_routes() -> RouteArm:
 def _compiled() -> RouteArm:
     import numpy as np
 
-    entries = (kernel.wander, sets.fill, sweeping.sweep, sweeping.count)
+    entries = (kernel.wander, sets.fill, sweeping.sweep, sweeping.count, hunting.hunt_on)
     # the tuples of arrays are too large to be handed over at every call
-    wander, fill, sweep, count = compiling.jitted(_INSIDE, entries, forceinline=True)
+    wander, fill, sweep, count, hunt = compiling.jitted(_INSIDE, entries, forceinline=True)
     arm = RouteArm(
         name="compiled",
         wander=wander,
         fill=fill,
         sweep=sweep,
         count=count,
+        hunt=hunt,
         words=lambda numbers: np.array(numbers, dtype=np.int64),
         halves=lambda count, value: np.full(count, value, dtype=np.int32),
         reals=lambda numbers: np.array(numbers, dtype=np.float64),
         moves=4096,
         splits=1 << 24,
+        tries=1 << 17,
     )
     _exercise(arm)
     return arm
@@ -129,17 +159,25 @@ def _exercise(arm: RouteArm) -> None:
     """Run every kernel once on two nodes."""
     words, reals = arm.words, arm.reals
     pair, none, one, two = words([0, 1, 1, 0]), words([]), words([1]), words([0, 0])
-    costs = kernel.Costs(
-        first=pair, further=pair, tail=pair, weight=one, allowed=pair, roots=words([1, 1]),
-        report=none, fan_out=one, odds=reals([0.0] * draws.SHARES),
+    costs = rows.Costs(
+        first=pair, further=pair, tail=pair, weight=one, bursts=words([0]), allowed=pair,
+        roots=words([1, 1]), report=none, fan_out=words([1, 1]),
+        odds=reals([0.0] * draws.SHARES),
     )  # fmt: skip
-    walk = kernel.Walk(
-        parent=words([-1, 0]), degree=words([1, 0]), kids=words([1, 0, 0, 0]),
+    walk = rows.Walk(
+        parent=words([-1, 0]), degree=words([1, 0]), kids=arm.halves(4, 1),
         height=words([2, 0]), found=words([-1, 0]), row=words([0, 0]), key=words([0, 0]),
-        end=words([0] * 4), undo=words([0] * 16), critical=words([1, 0]),
-        control=words([1, 2, 2, 0, 0, 0, 1, 0]), heat=reals([0.0, 0.0]),
+        end=words([0] * 4), edit=words([0] * 8), critical=words([1, 0]),
+        control=words([1, 2, 2, 0, 0, 1, 0]), heat=reals([0.0, 0.0]),
     )  # fmt: skip
     arm.wander(costs, walk, 1, 0)
+    zero = words([0, 0])
+    hunt = hunting.Hunt(
+        time=words([0, -1]), busy=zero, way_in=zero, least=words([0] * 4), pick=zero, ended=zero,
+        before=zero, height=words([0] * 4), found=zero, place=zero, reach=zero,
+        control=words([0] * 5),
+    )  # fmt: skip
+    arm.hunt(costs, walk, hunt, 0)
     edges = arm.halves(8, 1)
     table = sets.Sets(
         busy=edges, arrive=edges, budget=words([-1] * 8), below=arm.halves(8, 0),

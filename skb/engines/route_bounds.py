@@ -14,10 +14,13 @@ from typing import Any
 from skb.engines.route_arms import RouteArm
 from skb.engines.route_classes import barred, coarser, interchangeable, merged
 from skb.engines.route_exact import Programme, work
-from skb.engines.route_nodes import NodePrices, step_near
+from skb.engines.route_nest import SMALLEST as NESTED
+from skb.engines.route_nest import nested
+from skb.engines.route_nodes import NodePrices, step_near, sweep_work
 from skb.engines.route_prices import Prices, affordable, grouped
+from skb.engines.route_quotas import least_time
 from skb.engines.route_subsets import LARGEST, LATEST, Subsets, splits
-from skb.engines.route_tree import Broadcast, Task, Tree, ordered
+from skb.engines.route_tree import Broadcast, Task, Tree, array_of, ordered
 
 MERGED_WORK = 20_000_000
 """Comparisons of the programme over merged classes, about half a second."""
@@ -26,6 +29,10 @@ PRICE_WORK = 120_000_000
 PRICE_ROUNDS, TRIAL_ROUNDS = 120, 6
 SPLIT_WORK = 1_900_000_000
 """Splits of the programme of sets, about eight seconds."""
+QUOTA_WORK = 2_000_000_000
+"""Table entries of the quotas of nested groups, some four seconds at full effort."""
+QUOTA_SHARE = 0.6
+"""Share of the time that is left which the quotas may take before the search goes on."""
 NODE_WORK = 1_500_000_000
 """Table entries of the prices of nodes, about a second."""
 NODES = 64
@@ -36,9 +43,12 @@ STAGES = ((60, 0.1, 0.02), (250, 0.05, 0.005), (400, 0.01, 0.001))
 """Rounds of the prices of nodes and how far they move: of each grouping, of the best, at last."""
 STAGE_SHARES = (0.25, 0.3)
 
+PLAIN_SHARE = 3.0
+"""How much more the relaxations may work where no compiled search and no prices of nodes follow."""
 PATIENCE = 1.5
 """Above the usual effort, compiled work grows with this power: a first answer is to be quick."""
 
+QUOTAS = "quotas of nested groups"
 Spent = Callable[[], bool]
 
 
@@ -68,11 +78,13 @@ class Bounds:
 
     task: Task
     rows: list[list[int]]
+    reports: Sequence[int]
     methods: list[str] = field(default_factory=list)
+    whole: int = 0
 
     @classmethod
     def of(cls, task: Task) -> Bounds:
-        return cls(task, [[0] * task.size for _ in task.phases])
+        return cls(task, [[0] * task.size for _ in task.phases], _least_reports(task))
 
     def raise_to(self, phase: int, found: Sequence[int], method: str) -> None:
         row = self.rows[phase]
@@ -81,6 +93,21 @@ class Bounds:
             if method not in self.methods:
                 self.methods.append(method)
 
+    def settle(self, found: int, method: str) -> None:
+        """Raise the bound of the operation as a whole, from any root."""
+        if found > self.total:
+            self.whole = found
+            self.methods.append(method)
+
+    @property
+    def apart(self) -> tuple[tuple[int, ...], ...]:
+        """The bounds of the phases by root, times their weights, the report with the first one."""
+        weights = [weight for _, weight in self.task.phases]
+        both = zip(weights, self.rows, strict=True)
+        rows = [[weight * end for end in row] for weight, row in both]
+        rows[0] = [end + told for end, told in zip(rows[0], self.reports, strict=True)]
+        return tuple(map(tuple, rows))
+
     @property
     def total(self) -> int:
         return min(self.of_root(root) for root in self.task.roots)
@@ -88,10 +115,18 @@ class Bounds:
     def of_root(self, root: int) -> int:
         weights = [weight for _, weight in self.task.phases]
         total = sum(weight * row[root] for weight, row in zip(weights, self.rows, strict=True))
-        report = self.task.report
-        if report is not None:
-            total += min((report[v][root] for v in range(self.task.size) if v != root), default=0)
-        return total
+        return max(total + self.reports[root], self.whole)
+
+
+def _least_reports(task: Task) -> list[int]:
+    """Return what the cheapest report to each root takes."""
+    if task.report is None or task.size < 2:
+        return [0] * task.size
+    import numpy as np
+
+    report = array_of(task.report).copy()
+    np.fill_diagonal(report, np.iinfo(np.int64).max)
+    return list(report.min(axis=0).tolist())
 
 
 def for_sets(task: Task, effort: float) -> bool:
@@ -139,12 +174,15 @@ def relaxed(
     """Raise the bounds by relaxations: merged classes, prices of groups, prices of nodes."""
     phases = [barred(costs, task.allowed) for costs, _ in task.phases]
     share = effort / len(phases)
+    if not arm.compiled:
+        share *= PLAIN_SHARE
     if arm.compiled:
         # callers give large groups less effort, which plain steps need; a relaxation has classes
         share *= min(8.0, max(1.0, task.size / 32))
     # each kind for all phases before the next: a bound needs them all, late or not
     for at, closed in enumerate(phases):
         _as_alike(task, bounds, at, closed)
+    by_quotas(task, bounds, best, partitions, effort, spent)
     for at, closed in enumerate(phases):
         _by_classes(task, bounds, at, closed, partitions, share, spent)
     for at, closed in enumerate(phases):
@@ -155,6 +193,28 @@ def relaxed(
         if arm.compiled and bounds.total < best and not spent():
             part = spent.part(1 / (len(phases) - at)) if isinstance(spent, Fuse) else spent
             _by_node_prices(task, bounds, at, closed, best, partitions, arm, share, part)
+
+
+def by_quotas(
+    task: Task,
+    bounds: Bounds,
+    best: int,
+    partitions: Sequence[Sequence[Sequence[int]]],
+    effort: float,
+    spent: Spent,
+) -> None:
+    """Raise the bounds by the quotas of nested groups; a second time on a task does nothing."""
+    if task.size < NESTED or QUOTAS in bounds.methods or bounds.total >= best:
+        return
+    nest = nested(task.size, partitions)
+    budget = QUOTA_WORK * effort * max(1.0, task.size / 32) / len(task.phases)
+    part = spent.part(QUOTA_SHARE) if isinstance(spent, Fuse) else spent
+    free = all(row.count(False) == 1 for row in task.allowed)
+    for at, (costs, weight) in enumerate(task.phases):
+        # nodes that stand in no pair with themselves need no price for it
+        closed = costs if free else barred(costs, task.allowed)
+        found = least_time(nest, closed, best // weight, budget, part)
+        bounds.raise_to(at, [found] * task.size, QUOTAS)
 
 
 def _as_alike(task: Task, bounds: Bounds, phase: int, closed: Broadcast) -> None:
@@ -206,6 +266,9 @@ def _by_prices(
     for index, partition in enumerate(partitions):
         if spent():
             break
+        if task.size > NODES and len(partition) > NODES:
+            # no sweep over so many groups is affordable, and laying them out takes long
+            continue
         groups = grouped(closed, partition)
         prices = affordable(groups, horizon, task.fan_out, budget / 2)
         if prices is not None:
@@ -256,17 +319,20 @@ def _by_node_prices(
     def run(part: Sequence[Sequence[int]], step: int, stage: int, budget: float, price: Any) -> Any:
         """Return the work, what is proven for the weakest root, and the prices."""
         roots = [root for root in task.roots if bounds.of_root(root) < best]
-        prices = NodePrices(closed, part, horizon, step, arm)
         rounds, *rates = STAGES[stage]
-        rounds = min(rounds, int(budget / prices.work))
-        if not prices.usable or rounds < 8 or not roots or spent():
+        each = sweep_work(closed, part, horizon // step)
+        rounds = min(rounds, int(budget / max(1, each)))
+        if rounds < 8 or not roots or spent():
+            return None
+        prices = NodePrices(closed, part, horizon, step, arm)
+        if not prices.usable:
             return None
         if price is not None:
             prices.price = price
         prices.run(rounds, roots, (rates[0], rates[1]), spent)
         times = prices.times()
         bounds.raise_to(phase, times, "prices of nodes")
-        return rounds * prices.work, min(times[root] for root in roots), prices.price
+        return rounds * each, min(times[root] for root in roots), prices.price
 
     coarse, fine = (step_near(closed, horizon, grid) for grid in (COARSE, FINE))
     trials = []

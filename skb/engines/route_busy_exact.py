@@ -10,12 +10,13 @@ merged classes a bound.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from math import prod
 from typing import Any
 
 from skb.engines.route_busy import BEYOND, Busy
 from skb.engines.route_classes import Classes, barred, coarser, interchangeable, merged
+from skb.engines.route_exact import laid_out, radix_of, splits
 from skb.engines.route_tree import Broadcast, Task, Tree
 
 WORK = 1_500_000
@@ -31,39 +32,22 @@ class Programme:
         import numpy as np
 
         self._np = np
-        self._sizes = classes.sizes
         self._count = len(classes.sizes)
-        self._radix = [prod(size + 1 for size in classes.sizes[:at]) for at in range(self._count)]
+        self._radix = radix_of(classes.sizes)
         self.members = classes.members
         costs = classes.costs
         self._pay = np.minimum(np.array([costs.first, costs.further], dtype=np.int64), BEYOND)
         self._take = np.minimum(np.array(costs.tail, dtype=np.int64), BEYOND)
         self._states = prod(size + 1 for size in classes.sizes)
-        self._splits = [self._split(state) for state in range(self._states)]
+        self._splits = [
+            list(splits(classes.sizes, self._radix, state)) for state in range(self._states)
+        ]
         may = set(roots)
         self._tops = [
             min((top[node] for node in nodes if node in may), default=BEYOND)
             for nodes in classes.members
         ]
         self._top, self._may = top, may
-
-    def _split(self, state: int) -> list[tuple[int, Any]]:
-        """Return each class that is left in a state, with all shares of the rest."""
-        np = self._np
-        counts = [
-            state // step % (size + 1) for size, step in zip(self._sizes, self._radix, strict=True)
-        ]
-        found = []
-        for receiver, left in enumerate(counts):
-            if not left:
-                continue
-            shares = np.zeros(1, dtype=np.int64)
-            for at, most in enumerate(counts):
-                if last := most - (at == receiver):
-                    steps = np.arange(last + 1, dtype=np.int64) * self._radix[at]
-                    shares = (steps[:, None] + shares).ravel()
-            found.append((receiver, shares))
-        return found
 
     def _fill(self, limit: int, spent: Callable[[], bool]) -> Any | None:
         np = self._np
@@ -116,23 +100,13 @@ class Programme:
             return None
         may = [node for node in self.members[home] if node in self._may]
         root = min(may, key=lambda node: (self._top[node], node))
-        pools = [[node for node in nodes if node != root] for nodes in self.members]
-        kids: list[list[int]] = [[] for _ in range(sum(self._sizes))]
-        stack = [(root, home, 0, self._states - 1 - self._radix[home])]
-        while stack:
-            node, at, level, state = stack.pop()
-            if not state:
-                continue
-            _, receiver, share = min(
-                (int(ends.min()), receiver, int(shares[int(ends.argmin())]))
-                for receiver, shares in self._splits[state]
-                for ends in (self._ends(table, limit, state, receiver, shares)[level, at],)
-            )
-            child = pools[receiver].pop()
-            kids[node].append(child)
-            stack.append((child, receiver, 0, share))
-            stack.append((node, at, 1, state - self._radix[receiver] - share))
-        return Tree(root, tuple(tuple(row) for row in kids))
+
+        def choices(level: int, sender: int, state: int) -> Iterator[tuple[int, Any, Any]]:
+            for receiver, shares in self._splits[state]:
+                ends = self._ends(table, limit, state, receiver, shares)
+                yield receiver, shares, ends[level, sender]
+
+        return Tree(root, laid_out(self.members, root, 1, choices))
 
 
 def programme(task: Task, busy: Busy) -> Programme | None:

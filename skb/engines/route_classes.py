@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from skb.engines.route_tree import Broadcast, Matrix
+from skb.engines.route_tree import Broadcast, Matrix, Same, array_of
 
 FORBIDDEN = 1 << 60
 """Cost in picoseconds of a pair that may not be used: beyond real times, sums fit 63 bits."""
@@ -32,14 +33,26 @@ class Classes:
 
 def barred(costs: Broadcast, allowed: Sequence[Sequence[bool]]) -> Broadcast:
     """Return the costs with forbidden pairs (and the diagonal) priced beyond any real time."""
+    return _barred(Same(costs), Same(allowed))
+
+
+@lru_cache(maxsize=4)
+def _barred(key: Same, may_send: Same) -> Broadcast:
+    costs: Broadcast = key.it
+    allowed: Sequence[Sequence[bool]] = may_send.it
+    shut = [
+        [v for v, may in enumerate(row) if not may] if row.count(False) > 1 else []
+        for row in allowed
+    ]
 
     def close(matrix: Matrix) -> Matrix:
-        return tuple(
-            tuple(
-                cost if u != v and allowed[u][v] else FORBIDDEN for v, cost in enumerate(matrix[u])
-            )
-            for u in range(len(matrix))
-        )
+        rows = []
+        for u, row in enumerate(map(list, matrix)):
+            row[u] = FORBIDDEN
+            for v in shut[u]:
+                row[v] = FORBIDDEN
+            rows.append(tuple(row))
+        return tuple(rows)
 
     first = close(costs.first)
     return Broadcast(first, close(costs.further) if costs.bursts else first, costs.tail)
@@ -52,11 +65,17 @@ def interchangeable(costs: Broadcast) -> tuple[tuple[int, ...], ...]:
     and comparing with one member of each class is enough. Sums of rows and columns with weights,
     the pair itself left out, say for all pairs at once which are worth comparing.
     """
+    return _interchangeable(Same(costs))
+
+
+@lru_cache(maxsize=4)
+def _interchangeable(key: Same) -> tuple[tuple[int, ...], ...]:
     import numpy as np
 
+    costs: Broadcast = key.it
     matrices = []
     for rows in (costs.first, costs.further, costs.tail)[:: 1 if costs.bursts else 2]:
-        matrix = np.array(rows, dtype=np.int64)
+        matrix = array_of(rows).copy()
         np.fill_diagonal(matrix, 0)
         matrices.append(matrix)
     size = costs.size
@@ -93,13 +112,20 @@ def _alike(matrix: Any, one: int, two: int) -> bool:
 
 def merged(costs: Broadcast, groups: Sequence[Sequence[int]], exact: bool) -> Classes:
     """Return the classes of a partition with the least costs between them: a relaxation."""
+    return _merged(Same(costs), Same(groups), exact)
+
+
+@lru_cache(maxsize=8)
+def _merged(key: Same, partition: Same, exact: bool) -> Classes:
     import numpy as np
 
+    costs: Broadcast = key.it
+    groups: Sequence[Sequence[int]] = partition.it
     order = np.array([node for nodes in groups for node in nodes])
     starts = np.cumsum([0, *(len(nodes) for nodes in groups[:-1])])
 
     def least(matrix: Matrix) -> Matrix:
-        cost = np.array(matrix, dtype=np.int64)
+        cost = array_of(matrix).copy()
         np.fill_diagonal(cost, FORBIDDEN)
         rows = np.minimum.reduceat(cost[np.ix_(order, order)], starts, axis=0)
         return tuple(map(tuple, np.minimum.reduceat(rows, starts, axis=1).tolist()))

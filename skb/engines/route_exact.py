@@ -9,7 +9,7 @@ with classes of interchangeable nodes too; with the least costs between classes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from math import prod
 from typing import Any
 
@@ -44,7 +44,7 @@ class Programme:
         self._np = np
         self._sizes = classes.sizes
         self._count = len(classes.sizes)
-        self._radix = _radix(classes.sizes)
+        self._radix = radix_of(classes.sizes)
         self._levels = _levels(classes, fan_out)
         self._free = self._levels if fan_out >= sum(classes.sizes) - 1 else self._levels - 1
         self._members = classes.members
@@ -67,7 +67,7 @@ class Programme:
             if state % 8 == 0 and spent():
                 return False
             best = np.full((self._levels, self._count), FORBIDDEN, dtype=np.int64)
-            for receiver, shares in self._splits(state):
+            for receiver, shares in splits(self._sizes, self._radix, state):
                 for level in range(self._free):
                     ends = self._ends(level, slice(None), receiver, state, shares)
                     np.minimum(best[level], ends.min(axis=1), out=best[level])
@@ -84,50 +84,68 @@ class Programme:
         arrive = self._arrive[role, sender, receiver]
         return np.maximum(arrive[..., None] + below, busy[..., None] + after)
 
-    def _splits(self, state: int) -> Iterator[tuple[int, Any]]:
-        """Yield each class that is left in a state, with all shares of the rest."""
-        np = self._np
-        counts = [
-            (state // step) % (size + 1)
-            for size, step in zip(self._sizes, self._radix, strict=True)
-        ]
-        for receiver, left in enumerate(counts):
-            if left:
-                shares = np.zeros(1, dtype=np.int64)
-                for at, most in enumerate(counts):
-                    last = most - (at == receiver)
-                    if last:
-                        steps = np.arange(last + 1, dtype=np.int64) * self._radix[at]
-                        shares = (steps[:, None] + shares).ravel()
-                yield receiver, shares
-
     def tree(self, root: int) -> tuple[tuple[int, ...], ...]:
         """Return the children of each node in a best tree from a root."""
-        pools = [[node for node in nodes if node != root] for nodes in self._members]
-        kids: list[list[int]] = [[] for _ in range(sum(self._sizes))]
-        home = next(at for at, nodes in enumerate(self._members) if root in nodes)
-        full = self._table.shape[2] - 1 - self._radix[home]
-        stack = [(root, home, 0, full)]
-        while stack:
-            node, at, level, state = stack.pop()
-            if not state:
-                continue
-            _, receiver, share = min(
-                (int(ends.min()), receiver, int(shares[int(ends.argmin())]))
-                for receiver, shares in self._splits(state)
-                for ends in (self._ends(level, at, receiver, state, shares),)
-            )
-            child = pools[receiver].pop()
-            kids[node].append(child)
-            stack.append((child, receiver, 0, share))
-            rest = state - self._radix[receiver] - share
-            stack.append((node, at, min(level + 1, self._levels - 1), rest))
-        return tuple(tuple(row) for row in kids)
+
+        def choices(level: int, sender: int, state: int) -> Iterator[tuple[int, Any, Any]]:
+            for receiver, shares in splits(self._sizes, self._radix, state):
+                yield receiver, shares, self._ends(level, sender, receiver, state, shares)
+
+        return laid_out(self._members, root, self._levels - 1, choices)
 
 
-def _radix(sizes: tuple[int, ...]) -> tuple[int, ...]:
+def radix_of(sizes: Sequence[int]) -> tuple[int, ...]:
+    """Return what one node of each class counts in a state."""
     steps, step = [], 1
     for size in sizes:
         steps.append(step)
         step *= size + 1
     return tuple(steps)
+
+
+def splits(sizes: Sequence[int], radix: Sequence[int], state: int) -> Iterator[tuple[int, Any]]:
+    """Yield each class that is left in a state, with all shares of the rest."""
+    import numpy as np
+
+    counts = [(state // step) % (size + 1) for size, step in zip(sizes, radix, strict=True)]
+    for receiver, left in enumerate(counts):
+        if left:
+            shares = np.zeros(1, dtype=np.int64)
+            for at, most in enumerate(counts):
+                last = most - (at == receiver)
+                if last:
+                    steps = np.arange(last + 1, dtype=np.int64) * radix[at]
+                    shares = (steps[:, None] + shares).ravel()
+            yield receiver, shares
+
+
+def laid_out(
+    members: Sequence[Sequence[int]],
+    root: int,
+    last: int,
+    choices: Callable[[int, int, int], Iterable[tuple[int, Any, Any]]],
+) -> tuple[tuple[int, ...], ...]:
+    """Return the children of each node where every sender takes its best choice.
+
+    `choices` are, for the sends that a sender has made (`last` of them or more), its class and what
+    is left to inform, the next receiver's class with its shares and what each of these costs.
+    """
+    radix = radix_of([len(nodes) for nodes in members])
+    pools = [[node for node in nodes if node != root] for nodes in members]
+    kids: list[list[int]] = [[] for _ in range(sum(map(len, members)))]
+    home = next(at for at, nodes in enumerate(members) if root in nodes)
+    left = sum(len(pool) * step for pool, step in zip(pools, radix, strict=True))
+    stack = [(root, home, 0, left)]
+    while stack:
+        node, at, level, state = stack.pop()
+        if not state:
+            continue
+        _, receiver, share = min(
+            (int(ends.min()), receiver, int(shares[int(ends.argmin())]))
+            for receiver, shares, ends in choices(level, at, state)
+        )
+        child = pools[receiver].pop()
+        kids[node].append(child)
+        stack.append((child, receiver, 0, share))
+        stack.append((node, at, min(level + 1, last), state - radix[receiver] - share))
+    return tuple(tuple(row) for row in kids)

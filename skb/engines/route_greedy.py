@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from heapq import heappop, heappush
 from typing import Any
 
-from skb.engines.route_tree import Broadcast, Task, Tree, ordered
+from skb.engines.route_tree import Broadcast, Task, Tree, array_of, ordered
 
 LOOK_AHEAD = (0.0, 0.5, 1.0)
 TAIL_SHARES = (1.0, 0.6, 0.25, -0.25)
@@ -20,7 +20,7 @@ TAIL_SHARES = (1.0, 0.6, 0.25, -0.25)
 
 
 class Preferences:
-    """For each sender its receivers, best first, each with what the send is worth.
+    """For each sender what sends are worth, best first, and the receivers in that order.
 
     A sender's row is sorted when it is first asked for: most nodes of a tree never send.
     """
@@ -30,13 +30,13 @@ class Preferences:
 
         self._worth = np.where(allowed, worth, np.inf)
         self._count = allowed.sum(axis=1)
-        self._rows: dict[int, list[tuple[float, int]]] = {}
+        self._rows: dict[int, tuple[list[float], list[int]]] = {}
 
-    def __getitem__(self, sender: int) -> list[tuple[float, int]]:
+    def __getitem__(self, sender: int) -> tuple[list[float], list[int]]:
         if sender not in self._rows:
             worth = self._worth[sender]
             order = worth.argsort(kind="stable")[: self._count[sender]]
-            self._rows[sender] = list(zip(worth[order].tolist(), order.tolist(), strict=True))
+            self._rows[sender] = worth[order].tolist(), order.tolist()
         return self._rows[sender]
 
 
@@ -50,16 +50,16 @@ class Greedy:
         self._task, self._costs = task, costs
         import numpy as np
 
-        tail = np.array(costs.tail, dtype=np.float64)
-        first = np.array(costs.first, dtype=np.float64)
-        allowed = np.array(task.allowed, dtype=bool) & ~np.eye(task.size, dtype=bool)
+        tail = array_of(costs.tail).astype(np.float64)
+        first = array_of(costs.first).astype(np.float64)
+        allowed = array_of(task.allowed).astype(bool) & ~np.eye(task.size, dtype=bool)
         alone = np.where(np.eye(task.size, dtype=bool), np.inf, first + tail)
         onward = alone.min(axis=1) if task.size > 1 else np.zeros(1)
         worth = tail_share * tail + look_ahead * onward
         self._first = Preferences(first + worth, allowed)
         self._further = self._first
         if costs.bursts:
-            self._further = Preferences(np.array(costs.further, dtype=np.float64) + worth, allowed)
+            self._further = Preferences(array_of(costs.further).astype(np.float64) + worth, allowed)
 
     def grow(self, root: int, stages: Sequence[Sequence[int]] = ()) -> Tree | None:
         """Return the tree from a root, or None where the pairs left over do not reach everybody.
@@ -96,14 +96,13 @@ class _Growth:
         heap: list[tuple[float, int, int]] = []
 
         def offer(sender: int) -> None:
-            rows = further[sender] if self.kids[sender] else first[sender]
-            place = at[sender]
-            while place < len(rows) and not wanted[rows[place][1]]:
+            worth, receivers = further[sender] if self.kids[sender] else first[sender]
+            place, end = at[sender], len(receivers)
+            while place < end and not wanted[receivers[place]]:
                 place += 1
             at[sender] = place
-            if place < len(rows) and len(self.kids[sender]) < self._cap:
-                key, receiver = rows[place]
-                heappush(heap, (self._free[sender] + key, sender, receiver))
+            if place < end and len(self.kids[sender]) < self._cap:
+                heappush(heap, (self._free[sender] + worth[place], sender, receivers[place]))
 
         for sender in self._informed:
             offer(sender)

@@ -2,22 +2,33 @@
 
 Plain Python over lists of whole numbers, which numba compiles as it stands over arrays; the draws
 and the whole-number prices are the same in both, so both take the same steps. A move hangs a
-subtree under another parent or lets two nodes or two subtrees change places; heights are recomputed
-from the changed places upwards until they stay as they were. What is moved is mostly what delays a
-last leaf: a hop of a critical path, or a sibling that is sent to before it.
+subtree under another parent or lets two nodes or two subtrees change places; it is priced first
+(`route_rows`), as nearly all moves are no good. What is moved is mostly what delays a last leaf: a
+hop of a critical path, or a sibling that is sent to before it.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from skb.engines.placement_kernel import FACTOR, HALF, LOW, SHARES, STRIDE
+from skb.engines.route_rows import (
+    BEST,
+    CRITICAL,
+    EDIT,
+    FRESH,
+    JOINS,
+    LEAVES,
+    ROOT,
+    SEED,
+    SENDER,
+    TRIED,
+    VALUE,
+    WHOSE,
+    Costs,
+    Walk,
+    priced,
+    tall,
+)
 
-Words = list[int]
-
-# what `Walk.control` holds: the generator, the value now, the best value, whether the best tree is
-# the present one and not yet written down, the root, entries of the undo log, critical nodes, moves
-SEED, VALUE, BEST, FRESH, ROOT, UNDO, CRITICAL, TRIED = range(8)
 # out of 1024 moves: those that hang a subtree under another parent, and those that let two subtrees
 # change places; the others let two nodes do so
 HANGS, TRADES = 512, 192
@@ -25,132 +36,21 @@ HANGS, TRADES = 512, 192
 NEEDED = 960
 
 
-class Costs(NamedTuple):
-    """What does not change: costs of each phase, by sender and receiver, one phase behind another;
-    weights; which sends and roots are allowed; what the last leaf adds (empty: nothing); how many
-    children a node may have; quantiles of the odds.
-    """
-
-    first: Words
-    further: Words
-    tail: Words
-    weight: Words
-    allowed: Words
-    roots: Words
-    report: Words
-    fan_out: Words
-    odds: list[float]
-
-
-class Walk(NamedTuple):
-    """What changes: parents, children by node (`degree` of a row of all nodes), heights by phase
-    and node, the best parents, scratch for one row, the undo log, and the heat with its factor.
-    """
-
-    parent: Words
-    degree: Words
-    kids: Words
-    height: Words
-    found: Words
-    row: Words
-    key: Words
-    end: Words
-    undo: Words
-    critical: Words
-    control: Words
-    heat: list[float]
-
-
-def sort_row(costs: Costs, walk: Walk, phase: int, node: int) -> int:
-    """Lay out the children of a node in `row`, with falling tails in `key`; return their count."""
-    size, count = len(walk.parent), walk.degree[node]
-    base, at = phase * size * size + node * size, node * size
-    for index in range(count):
-        child = walk.kids[at + index]
-        key = costs.tail[base + child] + walk.height[phase * size + child]
-        place = index
-        while place > 0 and (
-            walk.key[place - 1] < key
-            or (walk.key[place - 1] == key and walk.row[place - 1] < child)
-        ):
-            walk.key[place], walk.row[place] = walk.key[place - 1], walk.row[place - 1]
-            place -= 1
-        walk.key[place], walk.row[place] = key, child
-    if phase == 0:
-        for index in range(count):
-            walk.kids[at + index] = walk.row[index]
-    return count
-
-
-def tall(costs: Costs, walk: Walk, phase: int, node: int) -> int:
-    """Return the time from informing a node to the end of its subtree, in the best order.
-
-    With gaps the child to go first is left in `row` at place 0, see `route_tree`.
-    """
-    size, count = len(walk.parent), walk.degree[node]
-    base = phase * size * size + node * size
-    if count == 0:
-        return 0
-    if count == 1:
-        child = walk.kids[node * size]
-        walk.row[0] = child
-        walk.key[0] = costs.tail[base + child] + walk.height[phase * size + child]
-        return costs.first[base + child] + walk.key[0]
-    sort_row(costs, walk, phase, node)
-    sent, plain, same = 0, 0, True
-    for index in range(count):
-        child = walk.row[index]
-        sent += costs.further[base + child]
-        same = same and costs.further[base + child] == costs.first[base + child]
-        walk.end[index] = sent + walk.key[index]
-        plain = max(plain, walk.end[index])
-    if same:
-        return plain
-    after = 0
-    for index in range(count - 1, -1, -1):
-        # what stands behind, in the upper half of the scratch
-        walk.end[size + index] = after
-        after = max(after, walk.end[index])
-    best, chosen, before = -1, 0, 0
-    for index in range(count):
-        child = walk.row[index]
-        rest = walk.end[size + index] - costs.further[base + child]
-        last = costs.first[base + child] + max(max(walk.key[index], before), rest)
-        if best < 0 or last < best:
-            best, chosen = last, index
-        before = max(before, walk.end[index])
-    child, key = walk.row[chosen], walk.key[chosen]
-    for index in range(chosen, 0, -1):
-        walk.row[index], walk.key[index] = walk.row[index - 1], walk.key[index - 1]
-    walk.row[0], walk.key[0] = child, key
-    return best
-
-
-def climb(costs: Costs, walk: Walk, node: int, surely: int) -> None:
+def settle(costs: Costs, walk: Walk, node: int, surely: int) -> None:
     """Recompute heights from a node to the root, at least so many levels above it."""
-    size, log = len(walk.parent), walk.control[UNDO]
+    size = len(walk.parent)
     for phase in range(len(costs.weight)):
         at, left = node, surely
         while at >= 0:
             found = tall(costs, walk, phase, at)
-            place = phase * size + at
-            if found != walk.height[place]:
-                walk.undo[log], walk.undo[log + 1] = place, walk.height[place]
-                log += 2
-                walk.height[place] = found
+            if phase == 0:
+                for index in range(walk.degree[at]):
+                    walk.kids[at * size + index] = walk.row[index]
+            if found != walk.height[phase * size + at]:
+                walk.height[phase * size + at] = found
             elif left <= 0:
                 break
             at, left = walk.parent[at], left - 1
-    walk.control[UNDO] = log
-
-
-def take_back(walk: Walk) -> None:
-    """Undo all changes of heights since the last move was kept."""
-    log = walk.control[UNDO]
-    while log > 0:
-        log -= 2
-        walk.height[walk.undo[log]] = walk.undo[log + 1]
-    walk.control[UNDO] = 0
 
 
 def bend(costs: Costs, walk: Walk, phase: int, node: int) -> int:
@@ -168,17 +68,22 @@ def bend(costs: Costs, walk: Walk, phase: int, node: int) -> int:
     return count - 1
 
 
-def worth(costs: Costs, walk: Walk, limit: int) -> int:
-    """Return the weighted sum of the phases and, where that is within the limit, the report."""
+def reported(costs: Costs, walk: Walk) -> int:
+    """Return what the last leaf adds to the first phase."""
+    size, node = len(walk.parent), walk.control[ROOT]
+    while walk.degree[node] > 0:
+        node = walk.row[bend(costs, walk, 0, node)]
+    return costs.report[node * size + walk.control[ROOT]]
+
+
+def worth(costs: Costs, walk: Walk) -> int:
+    """Return the weighted sum of the phases and the report."""
     size, root = len(walk.parent), walk.control[ROOT]
     total = 0
     for phase in range(len(costs.weight)):
         total += costs.weight[phase] * walk.height[phase * size + root]
-    if len(costs.report) > 0 and total <= limit:
-        node = root
-        while walk.degree[node] > 0:
-            node = walk.row[bend(costs, walk, 0, node)]
-        total += costs.report[node * size + root]
+    if len(costs.report) > 0:
+        total += reported(costs, walk)
     return total
 
 
@@ -255,13 +160,17 @@ def exchange(walk: Walk, one: int, two: int) -> None:
         walk.control[ROOT] = one
 
 
-def fits(costs: Costs, walk: Walk, node: int) -> bool:
-    """Whether a node may send to its children, and its parent to it."""
-    size, above = len(walk.parent), walk.parent[node]
-    if above >= 0 and costs.allowed[above * size + node] == 0:
+def fits(costs: Costs, walk: Walk, place: int, node: int) -> bool:
+    """Whether a node may stand in the place of another, which may be next to it in the tree."""
+    size, above = len(walk.parent), walk.parent[place]
+    if above < 0:
+        if costs.roots[node] == 0:
+            return False
+    elif costs.allowed[(place if above == node else above) * size + node] == 0:
         return False
-    for at in range(node * size, node * size + walk.degree[node]):
-        if costs.allowed[node * size + walk.kids[at]] == 0:
+    for at in range(place * size, place * size + walk.degree[place]):
+        child = place if walk.kids[at] == node else walk.kids[at]
+        if costs.allowed[node * size + child] == 0:
             return False
     return True
 
@@ -273,10 +182,49 @@ def keep(walk: Walk) -> None:
     walk.control[FRESH] = 0
 
 
+def depth(walk: Walk, node: int) -> int:
+    """Return how many hops a node is from the root."""
+    hops = 0
+    while walk.parent[node] >= 0:
+        node = walk.parent[node]
+        hops += 1
+    return hops
+
+
+def note(walk: Walk, at: int, whose: int, sender: int, leaves: int, joins: int) -> None:
+    """Note a row of the edit."""
+    walk.edit[at + WHOSE], walk.edit[at + SENDER] = whose, sender
+    walk.edit[at + LEAVES], walk.edit[at + JOINS] = leaves, joins
+
+
+def promised(costs: Costs, walk: Walk, levels: int, limit: int) -> int:
+    """Return the value after the edit but for the report, or -1 where it is beyond the limit."""
+    total = 0
+    for phase in range(len(costs.weight)):
+        total += costs.weight[phase] * priced(costs, walk, phase, levels)
+        if total > limit:
+            return -1
+    return total
+
+
+def ready(walk: Walk) -> None:
+    """Write a tree down that is the best, before it is changed."""
+    if walk.control[FRESH] != 0:
+        keep(walk)
+
+
+def move_child(costs: Costs, walk: Walk, node: int, parent: int) -> None:
+    """Hang a subtree elsewhere."""
+    old = walk.parent[node]
+    hang(walk, node, parent)
+    settle(costs, walk, old, 1)
+    settle(costs, walk, parent, 1)
+
+
 def try_hang(costs: Costs, walk: Walk, node: int, parent: int, limit: int) -> int:
     """Hang a subtree elsewhere; return the new value, or -1 where that is not admissible, no good.
 
-    What is no good is undone.
+    What is no good is not done, or undone.
     """
     size, old = len(walk.parent), walk.parent[node]
     if (
@@ -287,42 +235,62 @@ def try_hang(costs: Costs, walk: Walk, node: int, parent: int, limit: int) -> in
         or inside(walk, parent, node)
     ):
         return -1
-    if walk.control[FRESH] != 0:
-        keep(walk)
-    hang(walk, node, parent)
-    climb(costs, walk, old, 1)
-    climb(costs, walk, parent, 1)
-    found = worth(costs, walk, limit)
-    if found <= limit:
-        return found
-    hang(walk, node, old)
-    take_back(walk)
-    return -1
+    levels = depth(walk, old) - depth(walk, parent)
+    note(walk, 0 if levels >= 0 else EDIT, old, old, node, -1)
+    note(walk, EDIT if levels >= 0 else 0, parent, parent, -1, node)
+    found = promised(costs, walk, abs(levels), limit)
+    if found < 0:
+        return -1
+    ready(walk)
+    move_child(costs, walk, node, parent)
+    if len(costs.report) > 0:
+        found += reported(costs, walk)
+        if found > limit:
+            move_child(costs, walk, node, old)
+            return -1
+    return found
+
+
+def move_node(costs: Costs, walk: Walk, one: int, two: int, levels: int) -> None:
+    """Let two nodes change places, of which the first lies so many levels deeper."""
+    exchange(walk, one, two)
+    settle(costs, walk, two if levels >= 0 else one, 2)
+    settle(costs, walk, one if levels >= 0 else two, 2)
 
 
 def try_swap(costs: Costs, walk: Walk, one: int, two: int, limit: int) -> int:
-    """Let two nodes change places; return the new value, or -1 where that is no good and undone."""
-    if one == two:
+    """Let two nodes change places; return the new value, or -1 where that is no good."""
+    if one == two or not (
+        costs.fan_out[1] == 0 or (fits(costs, walk, one, two) and fits(costs, walk, two, one))
+    ):
         return -1
-    if walk.control[FRESH] != 0:
-        keep(walk)
-    exchange(walk, one, two)
-    if fits(costs, walk, one) and fits(costs, walk, two) and costs.roots[walk.control[ROOT]] != 0:
-        deep, high = two, one
-        if inside(walk, one, two):
-            deep, high = one, two
-        climb(costs, walk, deep, 2)
-        climb(costs, walk, high, 2)
-        found = worth(costs, walk, limit)
-        if found <= limit:
-            return found
-        take_back(walk)
-    exchange(walk, one, two)
-    return -1
+    levels = depth(walk, one) - depth(walk, two)
+    note(walk, 0 if levels >= 0 else EDIT, one, two, -1, -1)
+    note(walk, EDIT if levels >= 0 else 0, two, one, -1, -1)
+    found = promised(costs, walk, abs(levels), limit)
+    if found < 0:
+        return -1
+    ready(walk)
+    move_node(costs, walk, one, two, levels)
+    if len(costs.report) > 0:
+        found += reported(costs, walk)
+        if found > limit:
+            move_node(costs, walk, one, two, -levels)
+            return -1
+    return found
+
+
+def move_both(costs: Costs, walk: Walk, one: int, two: int, levels: int) -> None:
+    """Let two subtrees change places, of which the first hangs so many levels deeper."""
+    a, b = walk.parent[one], walk.parent[two]
+    hang(walk, one, b)
+    hang(walk, two, a)
+    settle(costs, walk, a if levels >= 0 else b, 1)
+    settle(costs, walk, b if levels >= 0 else a, 1)
 
 
 def try_trade(costs: Costs, walk: Walk, one: int, two: int, limit: int) -> int:
-    """Let two subtrees change places; return the new value, or -1 where that is no good, undone."""
+    """Let two subtrees change places; return the new value, or -1 where that is no good."""
     size, a, b = len(walk.parent), walk.parent[one], walk.parent[two]
     if (
         a < 0
@@ -334,22 +302,20 @@ def try_trade(costs: Costs, walk: Walk, one: int, two: int, limit: int) -> int:
         or inside(walk, b, one)
     ):
         return -1
-    if walk.control[FRESH] != 0:
-        keep(walk)
-    hang(walk, one, b)
-    hang(walk, two, a)
-    deep, high = b, a
-    if inside(walk, a, b):
-        deep, high = a, b
-    climb(costs, walk, deep, 1)
-    climb(costs, walk, high, 1)
-    found = worth(costs, walk, limit)
-    if found <= limit:
-        return found
-    hang(walk, one, a)
-    hang(walk, two, b)
-    take_back(walk)
-    return -1
+    levels = depth(walk, a) - depth(walk, b)
+    note(walk, 0 if levels >= 0 else EDIT, a, a, one, two)
+    note(walk, EDIT if levels >= 0 else 0, b, b, two, one)
+    found = promised(costs, walk, abs(levels), limit)
+    if found < 0:
+        return -1
+    ready(walk)
+    move_both(costs, walk, one, two, levels)
+    if len(costs.report) > 0:
+        found += reported(costs, walk)
+        if found > limit:
+            move_both(costs, walk, one, two, levels)
+            return -1
+    return found
 
 
 def wander(costs: Costs, walk: Walk, moves: int, goal: int) -> int:
@@ -380,7 +346,6 @@ def wander(costs: Costs, walk: Walk, moves: int, goal: int) -> int:
             found = try_swap(costs, walk, node, other, limit)
         if found < 0:
             continue
-        walk.control[UNDO] = 0
         value = found
         find_critical(costs, walk)
         if value < walk.control[BEST]:

@@ -45,6 +45,12 @@ def step_near(costs: Broadcast, horizon: int, grid: int) -> int:
     return int(trial[int(cut.argmin())])
 
 
+def sweep_work(costs: Broadcast, partition: Sequence[Sequence[int]], steps: int) -> int:
+    """Return how many table entries a sweep over a grid of so many steps touches."""
+    most, roles = max(map(len, partition)), 2 if costs.bursts else 1
+    return roles * costs.size * steps * (most * costs.size + most * most * most // 2)
+
+
 class NodePrices:
     """The programme of one broadcast on a grid of `step` picoseconds up to a horizon.
 
@@ -102,12 +108,6 @@ class NodePrices:
             counts=words([0] * self.size),
             stack=words([0] * STACK),
         )
-
-    @property
-    def work(self) -> int:
-        """Return how many table entries a sweep touches."""
-        inside = self.most * self.most * self.most // 2
-        return self.roles * self.size * self.steps * (self.most * self.size + inside)
 
     def run(
         self,

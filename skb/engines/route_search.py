@@ -14,18 +14,8 @@ from random import Random
 
 from skb.engines.placement_kernel import SHARES, STRIDE
 from skb.engines.route_arms import RouteArm
-from skb.engines.route_kernel import (
-    BEST,
-    FRESH,
-    ROOT,
-    SEED,
-    VALUE,
-    Costs,
-    Walk,
-    find_critical,
-    keep,
-    worth,
-)
+from skb.engines.route_kernel import find_critical, keep, worth
+from skb.engines.route_rows import BEST, EDIT, FRESH, ROOT, SEED, VALUE, Costs, Walk
 from skb.engines.route_tree import Matrix, Task, Tree, heights_of, ordered, value
 
 SMALLEST = 3
@@ -47,6 +37,12 @@ def _flat(matrix: Matrix) -> list[int]:
     return [cost for row in matrix for cost in row]
 
 
+def _barred(task: Task) -> bool:
+    """Whether a node must not send to some other or must not be the root."""
+    sends = sum(sum(row) for row in task.allowed)
+    return sends < task.size * (task.size - 1) or len(set(task.roots)) < task.size
+
+
 class Ground:
     """A task in the arrays of an arm: what all its walks share."""
 
@@ -58,10 +54,11 @@ class Ground:
             further=words([cost for part in parts for cost in _flat(part.further)]),
             tail=words([cost for part in parts for cost in _flat(part.tail)]),
             weight=words([weight for _, weight in task.phases]),
+            bursts=words([int(part.bursts) for part in parts]),
             allowed=words([int(may) for row in task.allowed for may in row]),
             roots=words([int(node in set(task.roots)) for node in range(task.size)]),
             report=words([] if task.report is None else _flat(task.report)),
-            fan_out=words([task.fan_out]),
+            fan_out=words([task.fan_out, int(_barred(task))]),
             odds=arm.reals(odds()),
         )
 
@@ -79,7 +76,7 @@ class Search:
         words, size = self.ground.arm.words, self.task.size
         tree, phases = self.best, len(self.task.phases)
         parent = [-1] * size
-        kids = [0] * (size * size)
+        kids = self.ground.arm.halves(size * size, 0)
         for node, row in enumerate(tree.kids):
             for place, child in enumerate(row):
                 parent[child] = node
@@ -95,18 +92,18 @@ class Search:
         walk = Walk(
             parent=words(parent),
             degree=words([len(row) for row in tree.kids]),
-            kids=words(kids),
+            kids=kids,
             height=words(heights),
             found=words(parent),
             row=words([0] * size),
             key=words([0] * size),
             end=words([0] * (2 * size)),
-            undo=words([0] * (8 * phases * size)),
+            edit=words([0] * (2 * EDIT)),
             critical=words([0] * (phases * size)),
             control=words(control),
             heat=self.ground.arm.reals([0.0, 0.0]),
         )
-        now = worth(self.ground.costs, walk, LARGEST_COST * size)
+        now = worth(self.ground.costs, walk)
         walk.control[VALUE] = walk.control[BEST] = now
         find_critical(self.ground.costs, walk)
         return walk

@@ -12,6 +12,8 @@ from typing import NamedTuple
 Words = list[int]
 Reals = list[float]
 
+VISITS = 256
+
 
 class Nodes(NamedTuple):
     """Durations in steps by role (first send, further ones), sender and receiver; the group of each
@@ -129,16 +131,19 @@ def chosen(nodes: Nodes, role: int, node: int, owed: int, time: int, top: int) -
 
 
 def count(nodes: Nodes, root: int, time: int) -> None:
-    """Count how often each node is informed in a tree that gathers most in a time."""
+    """Count how often each node is informed in a tree that gathers most in a time.
+
+    Where sends are short such a tree grows without end; it is followed for VISITS per node.
+    """
     size, most, width = len(nodes.group), nodes.shape[0], nodes.shape[1] + 1
     for node in range(size):
         nodes.counts[node] = 0
     nodes.counts[root] = 1
     nodes.stack[0], nodes.stack[1] = 0, root
     nodes.stack[2], nodes.stack[3] = nodes.shape[4 + root] - 1, time
-    top = 4
-    while top > 0:
-        top -= 4
+    top, visits = 4, VISITS * size
+    while top > 0 and visits > 0:
+        top, visits = top - 4, visits - 1
         role, node = nodes.stack[top], nodes.stack[top + 1]
         owed, left = nodes.stack[top + 2], nodes.stack[top + 3]
         here = ((role * size + node) * most + owed) * width

@@ -16,6 +16,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from operator import add
+from typing import Any
 
 Matrix = tuple[tuple[int, ...], ...]
 Kids = Sequence[Sequence[int]]
@@ -170,9 +173,13 @@ def last_leaf(times: Sequence[int], kids: Kids) -> int:
 def value(task: Task, tree: Tree) -> int:
     """Return what the operation takes over this tree, the order of its first phase as given."""
     costs, weight = task.phases[0]
-    as_given = tree if task.in_order else ordered(costs, tree.root, tree.kids)
-    times = arrivals(costs, tree.root, as_given.kids)
-    total = weight * max(times)
+    times: Sequence[int] = ()
+    if task.in_order or task.report is not None:
+        as_given = tree if task.in_order else ordered(costs, tree.root, tree.kids)
+        times = arrivals(costs, tree.root, as_given.kids)
+        total = weight * max(times)
+    else:
+        total = weight * heights_of(costs, tree.root, tree.kids)[tree.root]
     for other, times_over in task.phases[1:]:
         total += times_over * heights_of(other, tree.root, tree.kids)[tree.root]
     if task.report is not None:
@@ -194,7 +201,39 @@ def reversed_in_time(first: Matrix, propagation: Matrix, receive: Matrix) -> Bro
     Nobody sends in bursts in a reduction, and who waits is the receiver: a parent takes its
     children's messages one after the other, each for `receive`.
     """
-    size = range(len(first))
-    busy = tuple(tuple(receive[c][v] for c in size) for v in size)
-    tail = tuple(tuple(first[c][v] + propagation[c][v] for c in size) for v in size)
+    busy = tuple(zip(*receive, strict=True))
+    sent, flown = zip(*first, strict=True), zip(*propagation, strict=True)
+    if any(map(any, propagation)):
+        tail = tuple(tuple(map(add, *columns)) for columns in zip(sent, flown, strict=True))
+    else:
+        tail = tuple(sent)
     return Broadcast(busy, busy, tail)
+
+
+class Same:
+    """Something large as a key: equal to itself alone, which takes no time to see."""
+
+    __slots__ = ("it",)
+
+    def __init__(self, it: Any) -> None:
+        self.it = it
+
+    def __hash__(self) -> int:
+        return id(self.it)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and other.it is self.it
+
+
+@lru_cache(maxsize=24)
+def _array(key: Same) -> Any:
+    import numpy as np
+
+    array = np.array(key.it, dtype=np.int64)
+    array.flags.writeable = False
+    return array
+
+
+def array_of(matrix: Matrix) -> Any:
+    """Return a matrix as a read-only array of whole numbers, made once while it is in use."""
+    return _array(Same(matrix))

@@ -16,41 +16,89 @@ from skb.checkers import links as checker
 from skb.decision import Cost, Decision, Limits, Objective, Reason, Status
 from skb.engines.asp import engine_name, rules_digest
 from skb.engines.links_exact import EXPLAIN_FILES, FILES, clash
+from skb.engines.links_net import Table
 from skb.engines.links_solve import Solution, solve
 from skb.machine import Machine
 from skb.questions.links_answer import (
     binding,
     bound_of,
     clash_reason,
-    queues,
     ring_reason,
     table_of,
 )
+from skb.questions.links_current import has_current, with_current
 from skb.questions.links_instance import Instance, blocking, instance
 from skb.questions.links_more import failures, helps
+from skb.questions.links_queues import expected, queues, simulated
 from skb.questions.links_request import LinksRequest, force
 from skb.questions.question import Question, Raw, read_request
 from skb.wording import counted
 
 SPARE = 0.05  # seconds of the limit for output
-CHECKING = 6e-6  # and for each hop of all pairs, which checker and answer walk
-CUTTING = 2e-5  # and for each node of the network without each link
+CHECKING = 1.2e-5  # and for each pair of nodes, which answer, checker and output write and read
+CUTTING = 1e-6  # and for each node of the network without each link
+MEASURED = 0.005  # seconds of its own by which a process sees whether it is alone
+CROWDED = 3.0  # times as long as alone that is reckoned with at most
+FIRST = 0.06  # seconds after which a small network has a table, which are given in any case
 
 
 def decide(machine: Machine, raw: Raw, limits: Limits) -> Decision:
     """Decide tables; raise `RequestError` for a bad request."""
     begin = limits.begun if limits.begun is not None else time.monotonic()
-    started = time.monotonic()
+    started, used = time.monotonic(), time.process_time()
     request = read_request(raw, LinksRequest, "links")
     asked = instance(machine, request)
-    walk = CHECKING * sum(map(sum, asked.net.distance))
-    # prices of ways of any length are checked by a search, and each failure is looked at
-    spare = SPARE + walk * (1 if request.minimal else 3)
+    walk = CHECKING * asked.net.size**2
+    # where others use the processor too, all takes so much longer than its own time
+    crowd = (time.monotonic() - started) / max(time.process_time() - used, MEASURED)
+    spare = SPARE + walk * (1 + 2 * has_current(machine, request)) * min(max(crowd, 1.0), CROWDED)
     if request.failures:
         spare += len(asked.net.arcs) * asked.net.size * CUTTING
-    deadline = max(started, begin + limits.seconds - spare)
+    deadline = begin + limits.seconds - spare
+    small = walk <= FIRST  # it has its table at once, whatever the limit
+    if small:
+        deadline = max(started + FIRST, deadline)
+    decision = _begun(machine, raw, asked, request, limits)
+    apart = _apart(machine, asked, request)
+    if apart:
+        decision = replace(decision, status=Status.INFEASIBLE, reasons=apart)
+    elif time.monotonic() >= deadline and not small:
+        text = f"the limit leaves no time for tables of {asked.net.size} nodes"
+        decision = replace(decision, reasons=(Reason("limit", text),))
+    else:
+        share = 0.5 if request.failures else 1.0
+        now = time.monotonic()
+        left = deadline - now - expected(asked, limits.seconds)
+        found = solve(
+            asked.net,
+            request.virtual_channels or None,
+            limits,
+            now + max(FIRST / 2, left) * share,
+        )
+        if found.table is not None:
+            decision = _with_table(machine, decision, asked, found, limits)
+            decision = _with_backlog(
+                machine, decision, asked, request, found.table, limits, deadline
+            )
+            if request.failures:
+                rows = failures(asked, found.channels, found.table, limits, deadline, walk)
+                decision = replace(decision, answer={**decision.answer, "failures": rows})
+        elif found.exists is False:
+            decision = _without(decision, asked, found, limits, deadline)
+        else:
+            text = f"the limit came before a table on {counted(found.channels, 'virtual channel')}"
+            reason = Reason("limit", f"{text} was found or excluded")
+            decision = replace(decision, reasons=(reason,))
+    decision = with_current(machine, decision, asked, request)
+    return decision.stamped(seconds=round(time.monotonic() - started, 4))
+
+
+def _begun(
+    machine: Machine, raw: Raw, asked: Instance, request: LinksRequest, limits: Limits
+) -> Decision:
+    """Return a decision without an answer yet."""
     unit = "pairs" if request.traffic == "uniform" else "traffic"
-    decision = Decision(
+    return Decision(
         question="links",
         machine=machine.name,
         revision=machine.revision,
@@ -69,27 +117,6 @@ def decide(machine: Machine, raw: Raw, limits: Limits) -> Decision:
         },
         warnings=asked.warnings,
     )
-    apart = _apart(machine, asked, request)
-    if apart:
-        decision = replace(decision, status=Status.INFEASIBLE, reasons=apart)
-    else:
-        share = 0.5 if request.failures else 1.0
-        now = time.monotonic()
-        found = solve(
-            asked.net, request.virtual_channels or None, limits, now + (deadline - now) * share
-        )
-        if found.table is not None:
-            decision = _with_table(machine, decision, asked, found, limits)
-            if request.failures:
-                rows = failures(asked, found.channels, found.table, limits, deadline, walk)
-                decision = replace(decision, answer={**decision.answer, "failures": rows})
-        elif found.exists is False:
-            decision = _without(decision, asked, found, limits, deadline)
-        else:
-            text = f"the limit came before a table on {counted(found.channels, 'virtual channel')}"
-            reason = Reason("limit", f"{text} was found or excluded")
-            decision = replace(decision, reasons=(reason,))
-    return decision.stamped(seconds=round(time.monotonic() - started, 4))
 
 
 # ------------------------------------------------------------------ no table
@@ -204,6 +231,24 @@ def _with_table(
         assumed=(*decision.assumed, *assumed),
         warnings=warnings,
     ).stamped(found_by=", ".join(found.methods))
+
+
+def _with_backlog(
+    machine: Machine,
+    decision: Decision,
+    asked: Instance,
+    request: LinksRequest,
+    table: Table,
+    limits: Limits,
+    deadline: float,
+) -> Decision:
+    """Add what waits for links, where the limit has time to simulate that."""
+    until = max(deadline, time.monotonic() + FIRST / 2)
+    told = simulated(machine, asked, request, table, limits, until)
+    if told:
+        return replace(decision, answer={**decision.answer, **told})
+    text = "the limit left no time to simulate how many packets wait for a link"
+    return replace(decision, warnings=(*decision.warnings, text))
 
 
 QUESTION = Question(

@@ -1,4 +1,4 @@
-"""The answer of `links`: the table by names, loads, hops, queues, and why there is none better."""
+"""The answer of `links`: the table by names, loads, hops, and why there is none better."""
 
 from __future__ import annotations
 
@@ -6,16 +6,13 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
-from skb.costs import defaults
-from skb.decision import Assumption, Reason
+from skb.decision import Reason
 from skb.engines.links_bound import Bound
 from skb.engines.links_cycles import covering
-from skb.engines.links_net import Net, Ring, Table, loads
-from skb.machine import Machine
+from skb.engines.links_net import Net, Ring, Table, loads, outwards
 from skb.questions.links_instance import Instance
 from skb.wording import counted, listed
 
-_MIB = 2**20
 SHOWN = 6
 
 
@@ -54,13 +51,10 @@ def hops_of(net: Net, table: Table) -> dict[str, Any]:
     """
     pairs: dict[int, int] = {}
     for d, ahead in enumerate(table.ahead):
-        for s in range(net.size):
-            at, length = s, 0
-            while at != d:
-                at = ahead[at]
-                length += 1
-            if length:
-                pairs[length] = pairs.get(length, 0) + 1
+        length = [0] * net.size
+        for s in outwards(ahead, d)[1:]:
+            length[s] = length[ahead[s]] + 1
+            pairs[length[s]] = pairs.get(length[s], 0) + 1
     total = sum(length * count for length, count in pairs.items())
     return {
         "max": max(pairs, default=0),
@@ -80,44 +74,6 @@ def bound_of(asked: Instance, bound: Bound, value: int, searched: bool) -> dict[
             if price
         ],
     }
-
-
-# ------------------------------------------------------------------ queues
-def queues(machine: Machine, asked: Instance) -> tuple[dict[str, Any], tuple[Assumption, ...]]:
-    """Return the bytes that each channel of a link must hold so that the link never waits for
-    credits: bandwidth x round trip; and what was assumed for them.
-    """
-    assumed: dict[str, str] = {}
-    hop_ns, why = _hop_ns(machine)
-    rows: dict[str, dict[str, int]] = {}
-    for a, b in asked.net.arcs:
-        first, second = asked.nodes[a], asked.nodes[b]
-        mib_s = machine.number("link_bandwidth", first, second)
-        if not mib_s:
-            mib_s = float(defaults()["memory"]["local_bandwidth_mib_s"])
-            assumed[f"link_bandwidth = {mib_s:g} MiB/s, for queue depths"] = (
-                "nobody stated it; as the bandwidth of a memory node"
-            )
-        there = machine.number("link_latency", first, second)
-        back = machine.number("link_latency", second, first)
-        there, back = (there if there is not None else back), (back if back is not None else there)
-        if there is None or back is None:
-            there = back = hop_ns
-            assumed[f"link_latency = {hop_ns:g} ns, for queue depths"] = why
-        trip = Fraction(there) + Fraction(back)
-        size = -(-Fraction(mib_s) * _MIB * trip // 10**9)
-        rows.setdefault(first, {})[second] = int(size)
-    return rows, tuple(Assumption(fact, because) for fact, because in sorted(assumed.items()))
-
-
-def _hop_ns(machine: Machine) -> tuple[float, str]:
-    """Return what one more link adds, and where that is from."""
-    one, two = machine.number("latency_hops", 1), machine.number("latency_hops", 2)
-    if one is not None and two is not None and two > one:
-        return two - one, "nobody stated it; what a second hop adds to the latency"
-    memory = defaults()["memory"]
-    share = float(memory["remote_share_per_hop"]) * float(memory["local_latency_ns"])
-    return share, "nobody stated it; a share of the memory latency"
 
 
 # ------------------------------------------------------------------ words

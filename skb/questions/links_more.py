@@ -94,11 +94,13 @@ def helps(
 ) -> Iterator[dict[str, Any]]:
     """Yield what makes tables possible where there are none, with the load that they then have."""
     less = _less(limits)
+    if time.monotonic() >= deadline:
+        return
     found = solve(asked.net, None, less, deadline)
     if found.table is not None:
         name = counted(found.table.channels, "virtual channel")
         yield _help(asked, name, found, unit)
-    if asked.net.minimal:
+    if asked.net.minimal and time.monotonic() < deadline:
         longer = replace(asked.net, minimal=False)
         found = solve(longer, channels, less, deadline)
         if found.table is not None:

@@ -34,6 +34,13 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     next: str
 
 
+class Tables(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Tables that exist: the neighbour by node and destination, and channels by destination."""
+
+    next_hop: dict[str, dict[str, str]]
+    channel: dict[str, Annotated[int, msgspec.Meta(ge=0, lt=MOST_CHANNELS)]] = {}
+
+
 class LinksRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """A table for all nodes of one `level`: a kind of part, "all" that links join, or the piece of
     the interconnect that a part, such as "device:nvswitch", is in.
@@ -42,7 +49,8 @@ class LinksRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     paths only. `off` names nodes ("package:3") and links (["package:0", "package:1"], both
     directions) that must not be used. `traffic` has rows, or is a matrix in the order of the nodes:
     a line for each sender. With `failures` the answer has the next-best table under
-    each single link failure.
+    each single link failure. What waits for links is simulated with packets of `packet_bytes`, all
+    at once, and at such a `rate` that the fullest link is busy for that share of the time.
     """
 
     level: str | None = None
@@ -52,6 +60,9 @@ class LinksRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     off: list[str | tuple[str, str]] = []
     require: list[Entry] = []
     failures: bool = False
+    current: Tables | None = None
+    packet_bytes: Annotated[int, msgspec.Meta(ge=1, le=2**30)] = 64
+    rate: Annotated[float, msgspec.Meta(ge=0.001, le=1)] = 0.8
 
 
 def force(machine: Machine, raw: Raw, clause: Mapping[str, str]) -> dict[str, Any]:

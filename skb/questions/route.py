@@ -18,8 +18,9 @@ from skb.engines.compiling import UNCOMPILED
 from skb.engines.route_arms import uncompiled
 from skb.engines.route_bounds import Fuse
 from skb.engines.route_busy_proof import FILES as BUSY_FILES
+from skb.engines.route_nest import trees as nested_trees
 from skb.engines.route_rules import FILES, Verdict, admissible, verdict
-from skb.engines.route_solve import Solution, solve
+from skb.engines.route_solve import GREEDY_LARGEST, Solution, solve
 from skb.engines.route_tree import Task, Tree, ordered
 from skb.errors import RequestError
 from skb.machine import Machine
@@ -42,14 +43,18 @@ from skb.questions.route_trees import Classics
 
 CLASSIC_ROOTS = 64
 """With a free root, the classic trees are priced from at most so many roots."""
-CLASSIC_WORK = 64_000
+CLASSIC_WORK, FEW_CLASSIC = 64_000, 2_000_000
+"""Pairs that the roots are looked at for together, of many roots and of the last four."""
+FIRST_TREES = 0.15
+"""Share of the time that is left which the classic trees of a large machine, or its first trees of
+nested levels, may take."""
 FULL_EFFORT_SIZE = 32
 """Up to so many members the whole effort is spent; above, what keeps a first answer quick."""
 DEFAULT_CONFLICTS = 20_000
 MOST_SECONDS = 600.0
 FIRST_SHARE = 0.4
 """Share of the seconds for the first tree where more than the completion over one tree is asked."""
-PRICING_S = 1e-6
+PRICING_S = 1e-7
 """Seconds for each pair that pricing and writing down an answer may take."""
 LEVELS = ("core", "l2", "l3", "die", "numa", "package")
 
@@ -89,6 +94,9 @@ def decide(machine: Machine, raw: Raw, limits: Limits) -> Decision:
         decision = without_tree(decision, judged)
     else:
         decision = _decided(decision, case, found)
+    rows = [Assumption(*row) for row in wanted.ways.assumed.items()]
+    fresh = [row for row in rows if row not in decision.assumed]
+    decision = replace(decision, assumed=(*decision.assumed, *fresh))
     if decision.status is Status.FEASIBLE and uncompiled():
         decision = replace(decision, warnings=(*decision.warnings, UNCOMPILED))
     return decision.stamped(seconds=round(time.monotonic() - begin, 4))
@@ -177,6 +185,13 @@ def _fuse(deadline: float) -> Callable[[], bool]:
     return Fuse(deadline)
 
 
+def _hurry(task: Task, spent: Callable[[], bool]) -> Callable[[], bool]:
+    """Return the fuse of first trees: on a large machine they leave time for a bound."""
+    if task.size > GREEDY_LARGEST and isinstance(spent, Fuse):
+        return spent.part(FIRST_TREES)
+    return spent
+
+
 def _provenance(machine: Machine, limits: Limits, found: Found | None) -> dict[str, Any]:
     methods = "" if found is None else ", ".join(found.methods)
     return {
@@ -202,7 +217,13 @@ def _task(wanted: Wanted, pairs: Pairs) -> Task:
     """Build the engine's task from what the rules derive."""
     members = wanted.members
     ground = admissible(wanted.atoms)
-    allowed = tuple(tuple(u != v and (u, v) not in ground.barred for v in members) for u in members)
+    place = {pu: at for at, pu in enumerate(members)}
+    may = [[True] * len(members) for _ in members]
+    for at in range(len(members)):
+        may[at][at] = False
+    for u, v in ground.barred:
+        may[place[u]][place[v]] = False
+    allowed = tuple(map(tuple, may))
     roots = tuple(at for at, pu in enumerate(members) if pu not in ground.barred_roots)
     fan_out = wanted.request.max_fan_out or len(members)
     return task_of(pairs, wanted.request.operation, allowed, roots, fan_out)
@@ -237,18 +258,23 @@ def _partitions(machine: Machine, members: Sequence[int]) -> list[list[tuple[int
 def _classics(
     task: Task, pairs: Pairs, domains: Sequence[Sequence[int]], spent: Callable[[], bool]
 ) -> list[tuple[str, Tree]]:
-    """Return the classic trees from all roots that may be, or from an even choice of them."""
+    """Return the classic trees from all roots that may be, or from an even choice of them.
+
+    Where time is up only those that take a search are missing, from all roots but the first one,
+    and from that one too where it would take long.
+    """
     roots = task.roots
     if len(roots) > CLASSIC_ROOTS:
-        wanted = max(4, CLASSIC_WORK // task.size**2)
+        wanted = max(1, min(4, FEW_CLASSIC // task.size**2), CLASSIC_WORK // task.size**2)
         roots = roots[:: -(-len(roots) // wanted)]
     classics = Classics(pairs.down, domains)
-    found: list[tuple[str, Tree]] = []
-    for root in roots:
-        if found and spent():
+    large, hurry = task.size > GREEDY_LARGEST, _hurry(task, spent)
+    found = {root: classics.quick(root, hurry if large else None) for root in roots}
+    for at, root in enumerate(roots):
+        if (at or large) and hurry():
             break
-        found.extend(classics.of(root).items())
-    return found
+        found[root] |= classics.slow(root)
+    return [row for trees in found.values() for row in trees.items()]
 
 
 def _solve(
@@ -265,7 +291,9 @@ def _solve(
     # every step is dearer on a large machine: a first answer within about a second everywhere
     effort *= min(1.0, FULL_EFFORT_SIZE / task.size)
     starts = [tree for _, tree in classics]
-    starts += [ordered(task.phases[0][0], tree.root, tree.kids) for tree in starts]
+    if task.in_order and not spent():
+        starts += [ordered(task.phases[0][0], tree.root, tree.kids) for tree in starts]
+    starts += nested_trees(task, partitions, _hurry(task, spent))
     judged = Verdict(None)
     for _ in range(2):
         if task.roots:

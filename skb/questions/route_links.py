@@ -1,20 +1,20 @@
 """Which links a message crosses, and how many messages of an operation cross each link.
 
 A message goes the way of a forwarding table where the request brings one (`next_hop` of a links
-decision), else a shortest way, at each node over the first neighbour that is nearer. The report of
-a last leaf is no message of the tree and is left aside.
+decision), else that of the machine (`skb.ways`): by its tables in force, else a shortest way. The
+report of a last leaf is no message of the tree and is left aside.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 
 from skb.engines.route_tree import Tree
 from skb.errors import RequestError
-from skb.machine import Machine, object_order
+from skb.machine import Machine
 from skb.questions.route_price import PHASES
 
 Link = tuple[str, str]
@@ -22,7 +22,9 @@ Table = Mapping[str, Mapping[str, str]]
 
 
 class Ways:
-    """The ways between the members of a tree, for the messages of one operation."""
+    """The ways between the members of a tree, for the messages of one operation; `assumed` is what
+    was assumed for those that were walked, with the reason.
+    """
 
     def __init__(
         self, machine: Machine, members: Sequence[int], operation: str, table: Table | None
@@ -31,6 +33,7 @@ class Ways:
         self.members = tuple(members)
         self._often = dict(PHASES[operation])
         self._known: dict[tuple[str, str], tuple[Link, ...]] = {}
+        self.assumed: dict[str, str] = {}
 
     @cached_property
     def ends(self) -> tuple[str, ...]:
@@ -58,33 +61,30 @@ class Ways:
             self._known[start, end] = tuple(pairwise(self._steps(start, end)))
         return self._known[start, end]
 
-    def _steps(self, start: str, end: str) -> Iterator[str]:
-        at, left = start, len(self._machine.links) + 1
-        while at != end:
-            yield at
-            step = self._step(at, end)
-            left -= 1
-            if step is None or left < 0:
-                raise RequestError(
-                    f"no way leads from {start} to {end}"
-                    + (f": it ends at {at}" if at != start else ""),
-                    place="route request $.next_hop" if self._given else "route request $.members",
-                    mend="give a table of `skb ask links`, or name members that links join",
-                )
-            at = step
-        yield end
+    def _steps(self, start: str, end: str) -> Sequence[str]:
+        given = self._given is not None
+        path = self._along(start, end) if given else self._machine.ways.path(start, end)
+        if not given and (broken := self._machine.ways.broken_assumption(start, end)):
+            self.assumed.update([broken])
+        if not path or path[-1] != end:
+            last = path[-1] if path else start
+            raise RequestError(
+                f"no way leads from {start} to {end}"
+                + (f": it ends at {last}" if last != start else ""),
+                place="route request $.next_hop" if given else "route request $.members",
+                mend="give a table of `skb ask links`, or name members that links join",
+            )
+        return path
 
-    def _step(self, at: str, end: str) -> str | None:
-        if self._given is not None:
-            step = self._given.get(at, {}).get(end)
-            return step if step in self._machine.links.get(at, ()) else None
-        hops = self._machine.hops(at, end)
-        near = (
-            step
-            for step in sorted(self._machine.links.get(at, ()), key=object_order)
-            if hops is not None and self._machine.hops(step, end) == hops - 1
-        )
-        return next(near, None)
+    def _along(self, start: str, end: str) -> Sequence[str]:
+        """Return the parts on the way of the request's table, up to where it ends."""
+        path, machine = [start], self._machine
+        while path[-1] != end and len(path) <= len(machine.links) + 1:
+            step = (self._given or {}).get(path[-1], {}).get(end)
+            if step is None or step not in machine.links.get(path[-1], ()):
+                break
+            path.append(step)
+        return path
 
     def crossed(self, parent: int, child: int) -> Counter[Link]:
         """Return how often an operation's messages between parent and child cross each link."""

@@ -73,7 +73,7 @@ def found_for(
     """Return what is decided, starting from the tree of least completion that was found."""
     if request.objective == "completion":
         if request.trees == "per-phase" and len(task.phases) > 1:
-            phased = per_phase(task, first.tree, seek, spent)
+            phased = per_phase(task, first, seek, spent)
             return Found(phased.down, phased.up, phased.bound, phased.methods)
         return Found(first.tree, None, first.bound, first.methods)
     busy = busy_of(pairs, task, request.operation)

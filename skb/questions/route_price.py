@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import add
 
 from skb.engines.route_tree import (
     Broadcast,
@@ -46,21 +47,12 @@ class Pairs:
 
 def pairs_of(messages: MessagePairs, model: str) -> Pairs:
     """Number the members and lay out their costs for a model."""
-
-    def matrix(table: Mapping[tuple[int, int], int]) -> Matrix:
-        pus = messages.members
-        return tuple(tuple(0 if u == v else table[u, v] for v in pus) for u in pus)
-
-    first, receive = matrix(messages.send), matrix(messages.receive)
-    further = matrix(messages.gap) if model == "logp" else first
+    first = messages.send.rows()
+    further = messages.gap.rows() if model == "logp" else first
     if further == first:
         further = first
-    propagation = matrix(messages.propagation)
-    tail = tuple(
-        tuple(p + r for p, r in zip(*rows, strict=True))
-        for rows in zip(propagation, receive, strict=True)
-    )
-    down = Broadcast(first, further, tail)
+    propagation, receive = messages.propagation.rows(), messages.receive.rows()
+    down = Broadcast(first, further, messages.propagation.plus(messages.receive).rows())
     return Pairs(down, reversed_in_time(first, propagation, receive), propagation, receive)
 
 
@@ -76,8 +68,9 @@ def task_of(
     parts = PHASES[operation]
     report: Matrix | None = None
     if any(name == "report" for name, _ in parts):
-        nodes = range(len(allowed))
-        report = tuple(tuple(pairs.report(v, root) for root in nodes) for v in nodes)
+        # one message between idle nodes, see `Pairs.report`
+        rows = zip(pairs.down.first, pairs.down.tail, strict=True)
+        report = tuple(tuple(map(add, *row)) for row in rows)
     phases = tuple((ways[name], times) for name, times in parts if name in ways)
     return Task(phases, allowed, roots, fan_out, report, in_order=operation != "reduce")
 

@@ -31,7 +31,8 @@ class RouteRequest(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     one tree both ways or one for each with a common root. `per` takes one PU of each core, NUMA
     node, … (the root, or else the first of its members). No message crosses `forbid_links` (parts
     at both ends), and no link is crossed by more than `max_link_load` messages of an operation in
-    one direction; `next_hop` is the table of a links decision, without it ways are shortest ones.
+    one direction; `next_hop` is the table of a links decision, without it ways are those of the
+    tables in force, else shortest ones.
     `robust` chooses, of the trees that end nearly first, the one with the least 95 percent point
     under the recorded spread of each cost. `compare` lists the classic trees with their price.
     """

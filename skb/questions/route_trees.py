@@ -12,11 +12,12 @@ the better of both, its rows in the best order. Nodes are numbered 0 … n-1 in 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
 from heapq import heappop, heappush
 
 from skb.engines.route_greedy import Greedy
-from skb.engines.route_tree import Broadcast, Task, Tree, arrivals, heights_of, value
+from skb.engines.route_tree import Broadcast, Task, Tree, array_of, arrivals, heights_of, value
 
 Domains = Sequence[Sequence[int]]
 Rows = dict[int, list[int]]
@@ -24,12 +25,12 @@ Rows = dict[int, list[int]]
 
 def classic_trees(costs: Broadcast, root: int, domains: Domains) -> dict[str, Tree]:
     """Return each classic tree but ECEF from a root by its name."""
-    size = costs.size
-    found = {}
-    for name, build in _BUILDERS.items():
-        rows = build(costs, root, domains)
-        found[name] = Tree(root, tuple(tuple(rows.get(node, ())) for node in range(size)))
-    return found
+    return {name: _built(name, costs, root, domains) for name in _BUILDERS}
+
+
+def _built(name: str, costs: Broadcast, root: int, domains: Domains) -> Tree:
+    rows = _BUILDERS[name](costs, root, domains)
+    return Tree(root, tuple(tuple(rows.get(node, ())) for node in range(costs.size)))
 
 
 class Classics:
@@ -38,13 +39,27 @@ class Classics:
     def __init__(self, costs: Broadcast, domains: Domains) -> None:
         self._costs, self._domains = costs, domains
         nodes = range(costs.size)
-        everybody = tuple(tuple(u != v for v in nodes) for u in nodes)
+        row = (True,) * costs.size
+        everybody = tuple((*row[:at], False, *row[at + 1 :]) for at in nodes)
         self._task = Task(((costs, 1),), everybody, tuple(nodes), costs.size)
-        self._ecef = [Greedy(self._task, costs, 1.0, look) for look in (0.0, 1.0)]
 
-    def of(self, root: int) -> dict[str, Tree]:
-        """Return each classic tree from a root."""
-        found = classic_trees(self._costs, root, self._domains)
+    @cached_property
+    def _ecef(self) -> list[Greedy]:
+        return [Greedy(self._task, self._costs, 1.0, look) for look in (0.0, 1.0)]
+
+    def quick(self, root: int, spent: Callable[[], bool] | None = None) -> dict[str, Tree]:
+        """Return from a root one tree, and until `spent` the others that take no search."""
+        found: dict[str, Tree] = {}
+        for name in _BUILDERS:
+            if found and spent is not None and spent():
+                break
+            if name != "adaptive":
+                found[name] = _built(name, self._costs, root, self._domains)
+        return found
+
+    def slow(self, root: int) -> dict[str, Tree]:
+        """Return the others from a root."""
+        found = {"adaptive": _built("adaptive", self._costs, root, self._domains)}
         grown = [tree for rule in self._ecef if (tree := rule.grow(root)) is not None]
         if grown:
             found["ecef"] = min(grown, key=lambda tree: value(self._task, tree))
@@ -89,23 +104,33 @@ def _fibonacci(costs: Broadcast, root: int, domains: Domains) -> Rows:
 
 def _spanning(costs: Broadcast, root: int, domains: Domains) -> Rows:
     """Prim's minimum spanning tree on the one-way time, at most two children for each node."""
-    rows: Rows = {root: []}
+    import numpy as np
+
+    rows: Rows = {}
+    nearest: dict[int, Iterator[tuple[int, int]]] = {}
     edges: list[tuple[int, int, int]] = []
 
-    def reach(parent: int) -> None:
-        for node in range(costs.size):
+    def offer(parent: int) -> None:
+        for time, node in nearest[parent]:
             if node not in rows:
-                heappush(
-                    edges, (costs.first[parent][node] + costs.tail[parent][node], parent, node)
-                )
+                heappush(edges, (time, parent, node))
+                break
+
+    def reach(node: int) -> None:
+        rows[node] = []
+        times = array_of(costs.first)[node] + array_of(costs.tail)[node]
+        order = np.argsort(times, kind="stable")
+        nearest[node] = iter(list(zip(times[order].tolist(), order.tolist(), strict=True)))
+        offer(node)
 
     reach(root)
     while len(rows) < costs.size:
         _, parent, child = heappop(edges)
-        if child not in rows and len(rows[parent]) < 2:
+        if child not in rows:
             rows[parent].append(child)
-            rows[child] = []
             reach(child)
+        if len(rows[parent]) < 2:
+            offer(parent)
     return rows
 
 

@@ -11,17 +11,21 @@ from collections.abc import Mapping
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from skb.errors import DescriptionError, TooLargeError
 from skb.relations import Fact, check_set
 from skb.sources.description import Description, TableOptions
 
+if TYPE_CHECKING:
+    from skb.sources.link_tables import LinkTables
+
 SIZE_LIMIT_BYTES = 64 * 1024 * 1024
 HEAD_BYTES = 65536
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _MODULES = (
-    *("hwloc", "nccl", "native", "sysfs", "mctop", "barrelfish"),
+    *("hwloc", "nccl", "native", "opensm", "dot", "links_json"),
+    *("sysfs", "mctop", "barrelfish"),
     *("pair_list", "latency_matrix"),
 )
 # their numbers state no unit
@@ -47,8 +51,20 @@ class TableSource(Protocol):
 def read(data: bytes, place: str, options: TableOptions | None = None) -> Description:
     """Read a description of any known format; `place` names it in errors.
 
-    `options` say what the numbers of a bare table mean; other formats refuse them.
+    `options` say what the numbers of a bare table mean; other formats refuse them. Forwarding
+    tables beside the network that they are of become facts of it.
     """
+    found = _described(data, place, options)
+    if found.tables is None or not found.facts:
+        return found
+    from skb.machine import Machine
+    from skb.sources.link_tables import facts_of
+
+    told = facts_of(Machine(place, found.facts, checked=True), found.tables, place)
+    return replace(found, facts=check_set((*found.facts, *told), place))
+
+
+def _described(data: bytes, place: str, options: TableOptions | None = None) -> Description:
     if len(data) > SIZE_LIMIT_BYTES:
         raise TooLargeError(
             f"the description has {len(data)} bytes, the limit is {SIZE_LIMIT_BYTES}",
@@ -115,6 +131,22 @@ def read_path(path: Path, options: TableOptions | None = None) -> Description:
         return sysfs.discover(path)
     data, place = _bytes_of(path)
     return read(data, place, options)
+
+
+def read_link_tables(path: Path) -> LinkTables:
+    """Read the forwarding tables of a file, whether or not they deliver.
+
+    Raises `DescriptionError` where it holds none.
+    """
+    data, place = _bytes_of(path)
+    tables = _described(data, place).tables
+    if tables is None:
+        raise DescriptionError(
+            "there are no forwarding tables",
+            place=place,
+            mend="give what `skb bind --to opensm` or `dot` writes, or a links decision as JSON",
+        )
+    return tables
 
 
 def read_tables(paths: Mapping[str, Path], options: TableOptions | None = None) -> Description:

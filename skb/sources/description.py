@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from skb.errors import DescriptionError
 from skb.relations import Fact
+
+if TYPE_CHECKING:
+    from skb.sources.link_tables import LinkTables
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +19,7 @@ class Description:
     `name` is the machine's name as the description gives it, or empty; `format` the recognised
     format; `notes` are things that the reader should know, such as a matrix that covers only some
     objects. `partial` is true where the format may well describe no PU, only parts to merge.
+    `tables` are forwarding tables, which become facts once it is known of which machine.
     """
 
     name: str
@@ -22,6 +28,16 @@ class Description:
     title: str = ""
     notes: tuple[str, ...] = ()
     partial: bool = False
+    tables: LinkTables | None = None
+
+    def check_whole(self, place: str = "") -> None:
+        """Raise `DescriptionError` where this describes no machine, only tables of one."""
+        if self.tables is not None and not self.facts:
+            raise DescriptionError(
+                "these are tables alone, of a machine that they do not describe",
+                place=place or self.format,
+                mend="add them to the machine: skb import FILE --name M --merge",
+            )
 
 
 @dataclass(frozen=True, slots=True)

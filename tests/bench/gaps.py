@@ -1,25 +1,24 @@
 """How far derived gaps are off the broadcasts that were measured: `python -m tests.bench.gaps`.
 
-Reads the pair tables and hardware results of Smelt where they are shared, predicts each measured
-tree with an acknowledged broadcast from core 0 in the logp model, and prints the error of each rule
-for the gap, per machine and tree. For the families with a number it also leaves one machine out:
+Takes the bundled machines with measured costs and broadcasts (those of `skb bench routing`),
+predicts each measured tree with an acknowledged broadcast from core 0 in the logp model, and prints
+the error of each rule for the gap, per machine and tree. For the families with a number it also
+leaves one machine out:
 the number is chosen on the others and judged on that one.
 """
 
 from __future__ import annotations
 
-import csv
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import mean
 
+from skb.benching.pair_tables import Subject, subjects
 from skb.engines.route_tree import Broadcast, Matrix, arrivals, last_leaf
+from skb.knowledge import KnowledgeBase
 from skb.questions.route_trees import classic_trees
-from tests.machines import pair_table, shared
 
-NAMES = {"sequential": "sequential", "cluster": "cluster", "bintree": "binary"}
-FIBONACCI = {**NAMES, "fibonacci": "fibonacci"}
+TREES = ("sequential", "cluster", "binary", "fibonacci")
 SHARES = tuple(share / 20 for share in range(6, 17))
 
 Rule = Callable[[float, float], float]
@@ -37,25 +36,30 @@ class Measured:
 
 def machines() -> dict[str, Measured]:
     """Return every machine of which pair costs and broadcasts were measured."""
-    index = shared("smelt/machines.json")
-    home, found = index.parent, {}
-    hardware = json.loads((home / "hardware_results_2013.json").read_text())
-    for name, entry in json.loads(index.read_text()).items():
-        series = entry["series"][entry["primary"]]
-        took = {NAMES[k]: v[0] for k, v in _cycles(hardware, name).items() if k in NAMES}
-        bench = home / name / "ab-bench.csv"
-        if bench.exists():
-            rows = {row["algorithm"]: row for row in csv.DictReader(bench.open())}
-            took = {to: float(rows["ab"][key]) * 1000 for key, to in FIBONACCI.items()}
+    found = {}
+    for subject in subjects([], KnowledgeBase.open().machine):
+        took = {name: subject.took[name] for name in TREES if name in subject.took}
         if took:
-            costs = [pair_table(home / series[role]) for role in ("send", "receive")]
-            found[name] = Measured(costs[0], costs[1], entry["numa"], took)
+            costs = [_costs(subject, role) for role in ("send", "receive")]
+            found[subject.name] = Measured(costs[0], costs[1], _domains(subject), took)
     return found
 
 
-def _cycles(hardware: Mapping[str, object], name: str) -> dict[str, list[float]]:
-    entry = hardware.get(name)
-    return entry["hw_cycles"] if isinstance(entry, dict) else {}
+def _costs(subject: Subject, role: str) -> dict[tuple[int, int], float]:
+    facts = subject.machine.facts
+    rows = [fact.args for fact in facts if fact.predicate == "message_cost" and role in fact.args]
+    return {(_number(row[0]), _number(row[1])): float(row[-1]) for row in rows}
+
+
+def _number(name: object) -> int:
+    return int(str(name).removeprefix("pu:"))
+
+
+def _domains(subject: Subject) -> list[list[int]]:
+    nodes: dict[tuple[int, ...], list[int]] = {}
+    for pu in subject.machine.pus:
+        nodes.setdefault(subject.machine.numa_of_pu[pu], []).append(pu)
+    return list(nodes.values())
 
 
 def errors(machine: Measured, rule: Rule) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""`skb bench`: the product and its peers on the same requests, judged by one program."""
+"""`skb bench placement`: the product and its peers on the same requests, judged by one program."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.machines import bundled
 @pytest.fixture(autouse=True)
 def cold(monkeypatch: pytest.MonkeyPatch) -> None:
     """Skip what is compiled before times are taken: no time counts here."""
-    monkeypatch.setattr("skb.cli.benching._warm", lambda: None)
+    monkeypatch.setattr("skb.cli.benching_placement._warm", lambda: None)
 
 
 SMALL = ("bench", "placement", "m32/6", "--engines", "skb,2-swap,policies", "--limit", "1")
@@ -65,7 +65,6 @@ def test_bench_names_absent_peers_with_their_command(
 @pytest.mark.parametrize(
     "words",
     [
-        ["bench", "route"],
         ["bench", "placement", "m33/4"],
         ["bench", "placement", "tyan-s4985/ring"],
         ["bench", "placement", "--suite", "all-of-it"],

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from skb.cli import main as main_module
 from skb.cli.main import app, main
 
 HEAVY = (
@@ -118,6 +120,29 @@ def test_main_prices_are_told_in_cycles(capsys: pytest.CaptureFixture[str]) -> N
     assert (code, out) == (2, "") and "states no clock" in err
 
 
+def test_main_a_route_is_told_in_cycles_throughout(capsys: pytest.CaptureFixture[str]) -> None:
+    """Arrivals, phases, the busiest PU, the frontier and the alternatives: no unit but one."""
+    words = ["ask", "route", "tyan-s4985", "--members", "0,1,4", "--operation", "barrier"]
+    found = {}
+    for unit in ("ns", "cycles"):
+        code, out, _err = run(capsys, *words, "--unit", unit, "--json")
+        assert code == 0
+        found[unit] = json.loads(out)
+    ns, cycles = found["ns"]["answer"], found["cycles"]["answer"]
+    clock = found["cycles"]["objective"]["value"] / found["ns"]["objective"]["value"]
+    assert clock != 1
+    for key in ("arrivals", "phases"):
+        assert cycles[key] == pytest.approx({at: value * clock for at, value in ns[key].items()})
+    for more in ([], ["--objective", "frontier"]):
+        code, out, _err = run(capsys, *words, *more, "--unit", "cycles")
+        told = out.partition("because:")[0] + out.partition("alternative ")[2]
+        assert code == 0 and "cycles" in told
+        assert " ns" not in told
+    busy = f"{ns['occupancy_ps'] / 1000 * clock:,.3f}".rstrip("0").rstrip(".")
+    code, out, _err = run(capsys, *words, "--unit", "cycles")
+    assert f"busy longest, for {busy} cycles" in out
+
+
 def test_main_facts_of_a_machine_change_and_are_kept(capsys: pytest.CaptureFixture[str]) -> None:
     """assert, retract, facts, as-of and delete work together, a bundled machine is stored first."""
     assert run(capsys, "assert", "tyan-s4985", "load(pu:0, 50)")[0] == 0
@@ -204,3 +229,24 @@ def test_main_export_writes_json_and_native(
     assert run_json(capsys, "show", str(target))["digest"] == shown["digest"]
     code, out, _err = run(capsys, "export", "tyan-s4985", "--to", "json")
     assert code == 0 and len(json.loads(out)["facts"]) == 594
+
+
+def test_a_command_begins_before_it_waited_for_a_processor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A process of its own began its processor time ago, on a busy host longer; a call now."""
+    used = time.process_time()
+    assert used <= time.monotonic() - main_module._begun(None)
+    monkeypatch.setattr(main_module, "_waited", lambda: 100.0)
+    assert time.monotonic() - main_module._begun(None) >= 99 + used
+    assert time.monotonic() - main_module._begun(["show"]) < used
+
+
+@pytest.mark.skipif(not Path("/proc/self/schedstat").exists(), reason="the kernel does not say")
+def test_a_process_that_sleeps_does_not_wait_for_a_processor() -> None:
+    """Sleep is no wait for a processor, so that what a shell did before does not count."""
+    before = main_module._waited()
+    begin, used = time.monotonic(), time.process_time()
+    time.sleep(0.2)
+    busy = time.process_time() - used + main_module._waited() - before
+    assert 0 <= busy <= time.monotonic() - begin - 0.19

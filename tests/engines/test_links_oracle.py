@@ -13,10 +13,10 @@ import pytest
 
 from skb.benching.topologies import topology
 from skb.decision import Limits
-from skb.engines.links_bound import lower_bound, value_of
+from skb.engines.links_bound import _few_cuts, _many_cuts, lower_bound, value_of
 from skb.engines.links_cycles import covering
 from skb.engines.links_exact import clash, decided
-from skb.engines.links_layers import layered
+from skb.engines.links_layers import grown, layered
 from skb.engines.links_net import Net, Table, forced_ring, loads, price
 from skb.engines.links_product import composed, product_of
 from skb.engines.links_search import improved
@@ -272,3 +272,32 @@ def test_links_prices_of_a_cut_prove_its_capacity() -> None:
     network = named("mesh4x4")
     prices = [int(a % 4 == 1 and b % 4 == 2) for a, b in network.arcs]
     assert value_of(network, prices) == 16 == Fraction(8 * 8, 4)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_links_cuts_are_the_same_with_numpy_and_without(seed: int) -> None:
+    """Both ways yield the same cuts, the one that must carry most for its capacity first."""
+    network = drawn(4000 + seed, most=9)
+    few, many = list(_few_cuts(network)), list(_many_cuts(network))
+    assert sorted(few) == sorted(many)
+    assert value_of(network, few[0]) == value_of(network, many[0])
+
+
+@pytest.mark.parametrize("done", [0, 30])
+def test_links_trees_that_time_ends_get_channels_of_their_own(done: int) -> None:
+    """A large network has a table whenever the time is over: with more channels, never wrong."""
+    network = named("torus8x9")
+    looks = iter(range(1000))
+    table = grown(network, 0, False, lambda: next(looks) >= done)
+    assert table is not None
+    check(network, table)
+    assert network.size - done <= table.channels <= network.size - done + 12
+    assert all(len(way) == network.distance[s][d] + 1 for s, d, way in _ways(table))
+
+
+def _ways(table: Table) -> Iterator[tuple[int, int, Path]]:
+    for d, ahead in enumerate(table.ahead):
+        for s in range(len(ahead)):
+            way = _path(ahead, s, d)
+            assert way is not None
+            yield s, d, way

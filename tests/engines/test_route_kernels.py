@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from math import inf
 from random import Random
 
@@ -16,8 +18,8 @@ from skb.engines.route_arms import PLAIN, RouteArm, fastest
 from skb.engines.route_bounds import Fuse
 from skb.engines.route_classes import barred, interchangeable, merged
 from skb.engines.route_exact import Programme
-from skb.engines.route_kernel import UNDO, VALUE
 from skb.engines.route_nodes import NodePrices, step_near
+from skb.engines.route_rows import ROOT, VALUE
 from skb.engines.route_search import Ground, Search
 from skb.engines.route_solve import solve
 from skb.engines.route_subsets import Subsets
@@ -26,11 +28,13 @@ from skb.engines.route_tree import (
     Matrix,
     Task,
     Tree,
+    admissible,
     arrivals,
     heights_of,
     ordered,
     value,
 )
+from skb.engines.route_walks import MOVES, Walks
 from tests.engines.test_route_oracle import broadcasts, free, never, optimum
 
 SLOW = settings(max_examples=20, deadline=None)
@@ -145,10 +149,99 @@ def test_heights_stay_right_over_a_walk(gaps: bool, report: bool) -> None:
     tree = ordered(task.phases[0][0], root, kids)
     least = sum(weight * heights_of(costs, root, kids)[root] for costs, weight in task.phases)
     assert now.control[VALUE] >= least
-    assert now.control[UNDO] == 0
     if not report:
         assert now.control[VALUE] == value(task, tree)
     assert walk.best_value == value(task, walk.best) <= value(task, tree)
+
+
+def moved(walk: Search, kind: int, one: int, two: int) -> int:
+    """Try one move of a kind, whatever it costs; return the value that it says."""
+    tries = (route_kernel.try_hang, route_kernel.try_trade, route_kernel.try_swap)
+    return tries[kind](walk.ground.costs, walk.walk, one, two, 1 << 60)
+
+
+@pytest.mark.parametrize(("gaps", "report"), [(False, False), (True, False), (True, True)])
+def test_a_move_costs_what_it_promised(gaps: bool, report: bool) -> None:
+    """Each kind of move on random trees, neighbours too: the value said first is that of the tree.
+
+    With a report the order of equal children may decide who reports; heights are compared then.
+    """
+    task, draw, done = drawn(8, 3, gaps, report), Random(4), [0, 0, 0]
+    walk = Search(Ground(task, PLAIN), chain(8) if report else ordered_star(task), 1)
+    now = walk.walk
+    for _ in range(1500):
+        kind = draw.randrange(3)
+        found = moved(walk, kind, draw.randrange(8), draw.randrange(8))
+        if found < 0:
+            continue
+        done[kind] += 1
+        kids = [now.kids[node * 8 : node * 8 + now.degree[node]] for node in range(8)]
+        root = now.parent.index(-1)
+        assert root == now.control[ROOT]
+        ends = [heights_of(costs, root, kids) for costs, _ in task.phases]
+        assert now.height == [end for row in ends for end in row]
+        if not report:
+            assert found == value(task, ordered(task.phases[0][0], root, kids))
+    assert min(done) > 50
+
+
+def test_a_move_that_is_no_good_changes_nothing() -> None:
+    """Below the limit of the best value nothing is kept, with a report to be undone too."""
+    task, draw = drawn(8, 3, True, True), Random(4)
+    walk = Search(Ground(task, PLAIN), chain(8), 1)
+    walk.run(2000, 0.1, 0, never)
+    now = walk.walk
+    before = list(now.parent), sorted(now.height), now.control[ROOT]
+    limit = now.control[VALUE] - 1
+    for _ in range(600):
+        kind, one, two = draw.randrange(3), draw.randrange(8), draw.randrange(8)
+        tries = (route_kernel.try_hang, route_kernel.try_trade, route_kernel.try_swap)
+        if tries[kind](walk.ground.costs, now, one, two, limit) >= 0:
+            limit = -1
+            before = list(now.parent), sorted(now.height), now.control[ROOT]
+        assert (list(now.parent), sorted(now.height), now.control[ROOT]) == before
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_walks_keep_to_what_is_allowed(seed: int) -> None:
+    """Barred sends and roots and a limit of children, over hundreds of kept moves."""
+    draw, free_task = Random(seed), drawn(9, seed)
+    allowed = tuple(
+        tuple(u != v and (v == u + 1 or draw.random() < 0.6) for v in range(9)) for u in range(9)
+    )
+    task = Task(free_task.phases, allowed, (0, 3, 5), 3)
+    walk = Search(Ground(task, PLAIN), chain(9), seed)
+    for _ in range(40):
+        walk.run(30, 0.5, 0, never)
+        now = walk.walk
+        kids = tuple(tuple(now.kids[v * 9 : v * 9 + now.degree[v]]) for v in range(9))
+        assert admissible(task, Tree(now.control[ROOT], kids))
+    assert walk.best_value < value(task, chain(9))
+
+
+@pytest.mark.parametrize("arm", ["plain", "compiled"])
+@pytest.mark.parametrize("effort", [0.01, 0.5, 6.0])
+def test_walks_spend_the_moves_that_they_have(
+    arm: str, effort: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No more than the effort allows, at least nine tenths of it, and no more than one at first."""
+    spent: list[int] = []
+
+    def run(search: Search, moves: int, heat: float, goal: int, over: Callable[[], bool]) -> None:
+        assert 0 < heat < 0.2
+        spent.append(moves)
+
+    monkeypatch.setattr(Search, "run", run)
+    task = drawn(9, 1)
+    walks = Walks(task, replace(PLAIN, name=arm), 0, effort)
+    found = [(value(task, chain(9)), chain(9))]
+    walks.improved(found, 0, never, 100)
+    assert len(spent) == 1
+    assert spent[0] <= 100
+    walks.improved(found, 0, never)
+    most = MOVES[arm] * effort / ((1 + 9 / 32) if arm == "plain" else 1)
+    assert 0.8 * most < sum(spent) <= most
+    assert max(spent) <= most / 4
 
 
 def ordered_star(task: Task) -> Tree:
@@ -169,7 +262,7 @@ def test_a_walk_finds_the_optimum_of_small_groups() -> None:
 
 def test_a_wrong_height_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """A kernel that forgets to climb keeps trees of another value than it believes."""
-    monkeypatch.setattr(route_kernel, "climb", lambda *_given: None)
+    monkeypatch.setattr(route_kernel, "settle", lambda *_given: None)
     task = drawn(9, 5)
     walk = Search(Ground(task, PLAIN), ordered_star(task), 1)
     walk.run(300, 0.1, 0, never)

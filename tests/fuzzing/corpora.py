@@ -131,6 +131,28 @@ def corpora() -> Mapping[str, Corpus]:
                 "bridge device memory_affinity cpu_affinity 0'a 1.0e10 -1 - \\+ ; -> | {}"
             ),
         ),
+        **_networks(),
+    }
+
+
+def _networks() -> dict[str, Corpus]:
+    """Networks and forwarding tables."""
+    return {
+        "opensm": Corpus(
+            (_sample("tiny.lft"),),
+            _words("Unicast lids [0x0-0x8] of switch Lid guid 0x1 (package:3): 0x0001 255 SL '' #"),
+        ),
+        "dot": Corpus(
+            (_sample("tiny.dot"),),
+            _words(
+                'strict graph digraph subgraph node edge -> -- { } [ ] = ; , : " < > /* */ // #'
+                " next_hop channel mib_s latency_ns port count dir both back machine:0 -1 1e9"
+            ),
+        ),
+        "links_json": Corpus(
+            (_sample("tiny.links.json"),),
+            _words('{ } [ ] : , "a" "package:0" 1e99 -1 null "channel" "load" "next_hop" \\ud800'),
+        ),
     }
 
 

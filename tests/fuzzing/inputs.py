@@ -8,16 +8,18 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from random import Random
 
-from skb.sources import sysfs
+from skb.sources import read, sysfs
 from skb.sources.description import Description
+from skb.sources.link_tables import facts_of
 from tests.fuzzing.corpora import corpora, tree_files
 from tests.fuzzing.documents import mutated_toml, mutated_xml
 from tests.fuzzing.mutations import mutate
+from tests.machines import bundled
 from tests.sources import linux
 
 # most inputs are made from small samples: that is what makes a hundred thousand of them possible
@@ -46,6 +48,7 @@ def kinds() -> dict[str, Kind]:
     found["native-values"] = Kind(_documents("native", mutated_toml))
     found["sysfs-archive"] = Kind(_archive)
     found["sysfs-tree"] = Kind(_tree, _read_tree)
+    found["opensm-on-a-machine"] = Kind(_mutated("opensm"), _read_tables)
     return found
 
 
@@ -78,6 +81,15 @@ def _documents(
         return change(draw.choice(samples), draw, corpus.tokens)
 
     return made
+
+
+def _read_tables(data: bytes) -> Description:
+    """Read tables and put them in force on a machine."""
+    description = read(data, "fuzz.input")
+    if description.tables is None:
+        return description
+    found = facts_of(bundled("tyan-s4985"), description.tables, "fuzz.input")
+    return replace(description, facts=tuple(found))
 
 
 def _files(draw: Random) -> dict[str, str]:

@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
 
 import pytest
 
+from skb.benching.pair_tables import subjects
 from skb.checkers.route import check
 from skb.decision import Limits, Status
+from skb.knowledge import KnowledgeBase
 from skb.machine import Machine
 from skb.questions.route import decide
-from skb.relations import Fact
-from tests.machines import grown, pair_table, shared
-
-CLOCK_MHZ = 1000
-"""With this clock a cycle is a nanosecond, so values stand in cycles."""
+from skb.resources import measured_tables
 
 
 @cache
 def measured(name: str) -> Machine:
-    """A machine with the measured send and receive cost of every ordered pair."""
-    index = shared("smelt/machines.json")
-    entry = json.loads(index.read_text())[name]
-    series = entry["series"][entry["primary"]]
-    facts = [
-        Fact("message_cost", (f"pu:{u}", f"pu:{v}", "cache_line", role, cost), "measured")
-        for role in ("send", "receive")
-        for (u, v), cost in pair_table(index.parent / series[role]).items()
-    ]
-    nodes = len(entry["numa"])
-    return grown(f"package:{nodes} numa:1 core:{entry['cores'] // nodes} pu:1", *facts)
+    """A machine with the measured send and receive cost of every ordered pair, in cycles."""
+    (one,) = subjects([str(measured_tables() / name)], KnowledgeBase.open().machine)
+    return one.machine
 
 
 @pytest.mark.parametrize(

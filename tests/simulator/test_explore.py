@@ -33,6 +33,18 @@ def test_every_order_is_safe_and_ends(name: str, shape: str) -> None:
     assert found.transitions >= found.states - 1 > 100
 
 
+@pytest.mark.parametrize("hold_ps", [-1, 0, 1])
+@pytest.mark.parametrize(
+    "name", ["single-phase-commit", "two-phase-commit", "barrier", "reduction"]
+)
+def test_every_order_over_two_trees_is_safe_and_ends(name: str, hold_ps: int) -> None:
+    """Down a chain, up another one: answers overtake questions, and may be held back."""
+    down, up = SHAPES["chain"], Tree(0, {0: (2,), 2: (1,)})
+    found = explore(PROTOCOLS[name], down, CONFLICT, 2, up_tree=up, hold_ps=hold_ps)
+    assert found.complete
+    assert found.violations == ()
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_two_phase_commit_with_timeout_is_safe_on_ordered_channels(shape: str) -> None:
     """A timer may fire at any moment."""

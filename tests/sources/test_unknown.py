@@ -73,7 +73,6 @@ def test_unknown_doctype_does_not_hide_a_topology() -> None:
         (b"PK\x03\x04rest", "ZIP"),
         (b"\x89PNG\r\n", "picture"),
         (b'{\n  "name": "m"}', "read back"),
-        (b'digraph "m" {', "read back"),
         (b"% m: facts that hold, made by skb export", "read back"),
         (b"Machine (31GB total)\n  Package L#0", "lstopo prints"),
         (b"\xff\xfea", "UTF-16"),

@@ -215,7 +215,7 @@ MUTANTS: list[tuple[type[Protocol], Tree, dict[str, int], str]] = [
     (AcknowledgesEarly, LOPSIDED, {}, "acknowledged"),
     (CarriesOutTwice, TWO_LEVELS, {}, "integrity"),
     (LosesAnAcknowledgement, TWO_LEVELS, {}, "termination"),
-    (MissesAVote, LOPSIDED, {}, "atomicity"),
+    (MissesAVote, LOPSIDED, {"overlap": True}, "atomicity"),
     (SaysYesWhileLocked, TWO_LEVELS, RIVALS, "isolation"),
     (ForgetsItsLock, TWO_LEVELS, {}, "locks"),
     (ForgetsItsLock, TWO_LEVELS, {"operations": 1030}, "isolation"),

@@ -1,0 +1,98 @@
+"""What the targets of an interrupts decision read: vectors with their PUs, and steering."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from skb.bindings.writing import comment, shown
+from skb.errors import RequestError
+from skb.machine import Machine, kind_of
+
+# names that the store cuts are not compared
+_WHOLE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """One queue's vector: `irq` None where nobody states it, `title` what the driver calls it,
+    `pci` the address of the device's function or nothing.
+    """
+
+    device: str
+    queue: int
+    way: str
+    irq: int | None
+    title: str
+    pu: int
+    managed: bool
+    pci: str
+
+    @property
+    def words(self) -> str:
+        """The queue for people."""
+        side = "" if self.way == "combined" else f"{self.way} "
+        return f"{self.device} {side}queue {self.queue}"
+
+
+@dataclass(frozen=True, slots=True)
+class Vectors:
+    """An interrupts decision with the snapshot that it read."""
+
+    id: str
+    machine: Machine
+    rows: tuple[Vector, ...]
+    answer: Mapping[str, Any]
+
+    @property
+    def short(self) -> str:
+        """The beginning of the decision's id, as people type it."""
+        return self.id[:8]
+
+    @property
+    def written(self) -> tuple[Vector, ...]:
+        """Vectors whose affinity is written: those with a number, and not managed."""
+        return tuple(row for row in self.rows if row.irq is not None and not row.managed)
+
+    def heading(self, does: str, needs: str, notes: Iterable[str]) -> str:
+        """Return the comment that begins a file."""
+        machine = shown(self.machine.name)
+        lines = [f"interrupts {self.short} on {machine}, revision {self.machine.revision}"]
+        lines += [does, f"Needs: {needs}", *(f"Note: {note}" for note in notes)]
+        return "".join(comment(line) for line in lines)
+
+    def networks(self) -> dict[str, Mapping[str, Any]]:
+        """Return the steering of each network device by its name in the system."""
+        found: Mapping[str, Mapping[str, Any]] = self.answer["steering"]
+        return {name.partition(":")[2]: row for name, row in found.items()}
+
+
+def vectors_of(machine: Machine, decision: Mapping[str, Any]) -> Vectors:
+    """Read a decision as it is stored; raise `RequestError` where it moves nothing."""
+    id_ = str(decision["id"])
+    answer = decision["answer"]
+    if not answer.get("queues"):
+        raise RequestError(
+            f"decision {id_} is {decision['status']}: it has no interrupts that could be bound",
+            mend=f"skb why {id_[:8]}",
+        )
+    rows = []
+    for row in answer["queues"]:
+        name = str(row["device"])
+        around = (name, *machine.ancestors(name))
+        pci = next((at.partition(":")[2] for at in around if kind_of(at) == "pci"), "")
+        title = str(row["name"])
+        rows.append(
+            Vector(
+                device=name.partition(":")[2],
+                queue=row["queue"],
+                way=row["way"],
+                irq=row["irq"],
+                title="" if len(title) >= _WHOLE else title,
+                pu=row["pu"],
+                managed=bool(row["managed"]),
+                pci=pci,
+            )
+        )
+    return Vectors(id_, machine, tuple(rows), answer)
