@@ -18,7 +18,7 @@ class PairTable(Mapping[tuple[int, int], int]):
     """One number for each ordered pair of members, kept once for each kind of pair.
 
     `kinds` is the kind of each pair by the members' places (kind 0 pairs nobody with others: the
-    diagonal), `values` the number of each kind.
+    diagonal), `values_of` the number of each kind.
     """
 
     __slots__ = ("_place", "kinds", "members", "values_of")

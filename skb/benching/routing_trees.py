@@ -152,7 +152,7 @@ def general(found: Decision, size: int) -> list[Check]:
     """Return the target for any machine of a size: proven, or near its bound."""
     if size <= max(PROVEN):
         return [proven(found)]
-    return [gap_below(found, most) for least, most in GAPS.items() if size <= least][:1]
+    return [gap_below(found, gap) for cores, gap in GAPS.items() if size <= cores][:1]
 
 
 # ------------------------------------------------------------ first

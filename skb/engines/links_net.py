@@ -8,7 +8,7 @@ whole numbers: traffic weights are scaled before, and a slow link counts its loa
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 Arc = tuple[int, int]
@@ -191,19 +191,20 @@ def shortest_cycle(waits: dict[Arc, dict[Arc, int]]) -> Ring | None:
     """Return the shortest cycle of dependencies (arc, next arc: a destination of both), or None."""
     best: list[Arc] | None = None
     for start in sorted(waits):
-        found = _cycle(waits, start, len(best) if best else len(waits) + 1)
-        best = found or best
+        best = cycle_through(waits, start, len(best) if best else None) or best
     if best is None:
         return None
     ends = [*best[1:], best[0]]
     return Ring(tuple(best), tuple(waits[a][b] for a, b in zip(best, ends, strict=True)))
 
 
-def _cycle(waits: dict[Arc, dict[Arc, int]], start: Arc, below: int) -> list[Arc] | None:
-    """Return the shortest cycle through an arc that has fewer than so many arcs."""
+def cycle_through(
+    waits: Mapping[Arc, Iterable[Arc]], start: Arc, below: int | None = None
+) -> list[Arc] | None:
+    """Return the shortest cycle through an arc, of fewer than so many arcs where that is given."""
     came: dict[Arc, Arc] = {}
     rim = [start]
-    for _length in range(1, below):
+    for _length in range(1, len(waits) + 1 if below is None else below):
         fresh = []
         for at in rim:
             for other in waits.get(at, ()):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from math import exp
 from random import Random
 
-from skb.engines.route_tree import Kids, Matrix, Task, Tree, top_down, value
+from skb.engines.route_tree import Kids, Matrix, Task, Tree, array_of, top_down, value
 
 HEAT = 0.03
 """Temperature at the start of a walk, as a share of the value; it falls in a straight line."""
@@ -224,12 +224,12 @@ def least_load(task: Task, busy: Busy) -> int:
     size = task.size
     if size == 1:
         return min(busy.top[root] for root in task.roots)
-    pays = _least_pay(task, busy)
-    edges = [_cheapest_edge(task, busy, node) for node in range(size)]
-    low = min(-(-(sum(edges) - edges[root] + busy.top[root]) // size) for root in task.roots)
+    edges = _cheapest_edges(task, busy)
+    total = sum(edges)
+    low = min(-(-(total - edges[root] + busy.top[root]) // size) for root in task.roots)
     if size * size * len(task.roots) > REACH_WORK:
         return low
-    least = BEYOND
+    pays, least = _least_pay(task, busy), BEYOND
     for root in task.roots:
         if least > low and _reaches(task, busy, pays, root, least - 1):
             least = _least_reach(task, busy, pays, root, low, least - 1)
@@ -255,28 +255,29 @@ def _least_reach(
 
 def _least_pay(task: Task, busy: Busy) -> list[list[int]]:
     """Return what a parent is busy at least if a node is among its children, whoever is first."""
-    found = []
-    for u in range(task.size):
-        heads = sorted((busy.first[u][v], v) for v in range(task.size) if task.allowed[u][v])
-        row = []
-        for v in range(task.size):
-            if not task.allowed[u][v]:
-                row.append(BEYOND)
-                continue
-            other = next((cost for cost, head in heads[:2] if head != v), BEYOND)
-            row.append(min(busy.first[u][v], busy.further[u][v] + other))
-        found.append(row)
+    import numpy as np
+
+    nodes = range(task.size)
+    may = array_of(task.allowed) == 1
+    heads = np.where(may, array_of(busy.first), BEYOND)
+    cheapest = heads.argmin(axis=1)
+    others = np.repeat(heads.min(axis=1)[:, None], task.size, axis=1)
+    rest = heads.copy()
+    rest[nodes, cheapest] = BEYOND
+    others[nodes, cheapest] = rest.min(axis=1)
+    pays = np.minimum(heads, array_of(busy.further) + others)
+    found: list[list[int]] = np.where(may, pays, BEYOND).tolist()
     return found
 
 
-def _cheapest_edge(task: Task, busy: Busy, node: int) -> int:
-    """Return what the edge into a node takes of both ends at least, in whatever place."""
-    rows = [
-        min(busy.further[u][node], busy.first[u][node]) + busy.child[u][node]
-        for u in range(task.size)
-        if task.allowed[u][node]
-    ]
-    return min(rows, default=0)
+def _cheapest_edges(task: Task, busy: Busy) -> list[int]:
+    """Return what the edge into each node takes of both ends at least, in whatever place."""
+    import numpy as np
+
+    paid = np.minimum(array_of(busy.further), array_of(busy.first)) + array_of(busy.child)
+    least = np.where(array_of(task.allowed) == 1, paid, BEYOND).min(axis=0)
+    found: list[int] = np.where(least < BEYOND, least, 0).tolist()
+    return found
 
 
 def _reaches(task: Task, busy: Busy, pays: Sequence[Sequence[int]], root: int, most: int) -> bool:

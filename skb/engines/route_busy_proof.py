@@ -46,8 +46,8 @@ def least_busy(
     methods = ["one edge in, one edge out, and the sum of all"]
     moves = int(MOVES * effort)
     count = max(1, min(CHAINS, CHAIN_WORK // task.size**2))
-    chains = [_chain(task, busy, root) for root in task.roots[:count]]
-    chains = [tree for tree in chains if admissible(task, tree)]
+    grown = [_chain(task, busy, root) for root in task.roots[:count] if not spent()]
+    chains = [tree for tree in grown if admissible(task, tree)]
     load, best = min(
         (
             _walked(task, busy, bound, trees, moves, limits.seed, spent)
@@ -56,7 +56,7 @@ def least_busy(
         ),
         key=lambda row: row[0],
     )
-    if load > bound and (found_by := programme(task, busy)) and not spent():
+    if load > bound and not spent() and (found_by := programme(task, busy)):
         kept, raised = found_by.least(bound, load, spent)
         if raised > bound:
             bound, methods = raised, ["programme over classes"]
@@ -97,7 +97,10 @@ def _walked(
     spent: Callable[[], bool],
 ) -> tuple[int, Tree]:
     """Halve the span between bound and load by walks that seek a tree below the middle."""
-    trees = [within(task, busy, tree.root, tree.kids, bound)[1] for tree in starts]
+    trees: list[Tree] = []
+    for tree in starts:
+        if not trees or not spent():
+            trees.append(within(task, busy, tree.root, tree.kids, bound)[1])
     load, at = min((busy.load(tree), at) for at, tree in enumerate(trees))
     best, low = trees[at], bound
     for stage in range(STAGES):

@@ -214,9 +214,13 @@ def _greedy(
     for costs in dict.fromkeys(costs for costs, _ in task.phases):
         roots = _spread(task.roots, max(3, int(GREEDY_STEPS * effort) // task.size))
         for share, look in product(TAIL_SHARES, LOOK_AHEAD):
-            if spent():
+            if spent() and (found or task.size > GREEDY_LARGEST):
                 return found
             rule = Greedy(task, costs, share, look)
+            if spent():
+                # late, but one tree is an answer
+                grown = rule.grow(roots[0])
+                return [] if grown is None else [(value(task, grown), grown)]
             trees = [rule.grow(root) for root in roots]
             if look == LOOK_AHEAD[0]:
                 trees += [

@@ -12,6 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from skb.decision import Decision, Reason
+from skb.engines.links_net import cycle_through
 from skb.errors import RequestError
 from skb.machine import Machine
 from skb.questions.links_instance import Instance
@@ -216,28 +217,9 @@ def circle_of(waits: Mapping[Arc, set[Arc]]) -> list[Arc]:
     while at not in seen:
         seen.add(at)
         at = min(left[at])
-    circles = (_around(left, arc) for arc in (at, *sorted(left)[:STARTS]))
+    ahead = {arc: sorted(after) for arc, after in left.items()}
+    circles = (cycle_through(ahead, arc) for arc in (at, *sorted(left)[:STARTS]))
     return min((found for found in circles if found), key=len)
-
-
-def _around(waits: Mapping[Arc, set[Arc]], start: Arc) -> list[Arc]:
-    """Return the shortest circle through a link, empty where none comes back to it."""
-    came: dict[Arc, Arc] = {}
-    rim = [start]
-    while rim:
-        fresh = []
-        for at in rim:
-            for other in sorted(waits[at]):
-                if other == start:
-                    way = [at]
-                    while way[-1] != start:
-                        way.append(came[way[-1]])
-                    return way[::-1]
-                if other not in came:
-                    came[other] = at
-                    fresh.append(other)
-        rim = fresh
-    return []
 
 
 # ------------------------------------------------------------------ words

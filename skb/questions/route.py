@@ -56,6 +56,9 @@ FIRST_SHARE = 0.4
 """Share of the seconds for the first tree where more than the completion over one tree is asked."""
 PRICING_S = 1e-7
 """Seconds for each pair that pricing and writing down an answer may take."""
+LEAST_RULES_S = 0.1
+LARGEST_LINKED = 256
+"""Members up to which the rules judge a limit of the load of links."""
 LEVELS = ("core", "l2", "l3", "die", "numa", "package")
 
 
@@ -147,7 +150,7 @@ def _found(case: _Case, first: Solution) -> tuple[Found | None, Verdict]:
         return _solve(case.machine, wanted, part, known, limits, case.spent)[0]
 
     def by_rules() -> tuple[Tree | None, Verdict]:
-        judged = verdict(wanted.atoms, limits)
+        judged = _verdict(wanted, limits, case.spent)
         return _as_tree(task, wanted.members, judged) if judged.exists else None, judged
 
     rest = (limits, case.effort, case.spent)
@@ -302,11 +305,22 @@ def _solve(
                 return found, judged
         if judged.exists is not None:
             break
-        judged = verdict(wanted.atoms, limits)
+        judged = _verdict(wanted, limits, spent)
         if not judged.exists:
             break
         starts = [_as_tree(task, wanted.members, judged)]
     return None, judged
+
+
+def _verdict(wanted: Wanted, limits: Limits, spent: Callable[[], bool]) -> Verdict:
+    """Ask the rules in the time that is left, but at least in what a small group takes.
+
+    Link limits of groups whose crossings would fill the memory are left open.
+    """
+    if wanted.request.max_link_load is not None and len(wanted.members) > LARGEST_LINKED:
+        return Verdict(None)
+    left = spent.deadline - time.monotonic() if isinstance(spent, Fuse) else limits.seconds
+    return verdict(wanted.all_atoms, replace(limits, seconds=max(LEAST_RULES_S, left)))
 
 
 def _as_tree(task: Task, members: Sequence[int], judged: Verdict) -> Tree:

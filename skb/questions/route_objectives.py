@@ -11,7 +11,7 @@ from skb.engines.route_busy_proof import least_busy
 from skb.engines.route_frontier import Point, every_point, most_children, walked
 from skb.engines.route_rules import Verdict
 from skb.engines.route_solve import Solution
-from skb.engines.route_tree import Task, Tree, admissible, value
+from skb.engines.route_tree import Matrix, Task, Tree, admissible, array_of, value
 from skb.questions.route_phases import per_phase
 from skb.questions.route_price import PHASES, Pairs, occupancy
 from skb.questions.route_request import RouteRequest, Wanted
@@ -46,16 +46,18 @@ def busy_of(pairs: Pairs, task: Task, operation: str) -> Busy:
     size = range(task.size)
     first, further, receive = pairs.down.first, pairs.down.further, pairs.receive
 
-    def parent(sent: Sequence[Sequence[int]]) -> tuple[tuple[int, ...], ...]:
-        return tuple(tuple(down * sent[u][v] + up * receive[v][u] for v in size) for u in size)
+    def both(down_by: Matrix, up_by: Matrix) -> Matrix:
+        if (down, up) == (1, 0):
+            return down_by
+        found = down * array_of(down_by) + up * array_of(up_by).T
+        return tuple(map(tuple, found.tolist()))
 
-    child = tuple(tuple(down * receive[u][v] + up * first[v][u] for v in size) for u in size)
-    head = parent(first)
+    child, head = both(receive, first), both(first, receive)
     top = [0] * task.size
     if "report" in often:
         top = [min((receive[v][u] for v in size if v != u), default=0) for u in size]
     # a node's own gap with itself does not occur, and one matrix says that bursts cost nothing
-    other = head if further is first or not down else parent(further)
+    other = head if further is first or not down else both(further, receive)
     return Busy(head, other, child, tuple(top))
 
 

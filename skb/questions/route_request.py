@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Annotated, Literal
 
 import msgspec
@@ -12,7 +13,7 @@ from skb.engines.asp import Atom
 from skb.errors import RequestError
 from skb.machine import Machine
 from skb.questions.question import Raw, read_request
-from skb.questions.route_links import Ways, check_links
+from skb.questions.route_links import Link, Ways, check_links
 
 LARGEST = 1024
 """Most members of one tree: pair costs grow with the square."""
@@ -65,6 +66,17 @@ class Wanted:
     warnings: tuple[str, ...]
     ways: Ways
 
+    @property
+    def all_atoms(self) -> tuple[Atom, ...]:
+        """The request with all crossings of links where it limits the load of links.
+
+        They are many, and nothing but the question whether there is a tree at all needs them.
+        """
+        if self.request.max_link_load is None:
+            return self.atoms
+        rest = tuple(atom for atom in self.atoms if atom[0] != "crosses")
+        return (*rest, *_crossings(self.ways))
+
 
 def read(machine: Machine, raw: Raw) -> Wanted:
     """Read a request; raise `RequestError` that names the place and the mend."""
@@ -103,20 +115,23 @@ def read(machine: Machine, raw: Raw) -> Wanted:
 
 
 def _link_atoms(machine: Machine, request: RouteRequest, ways: Ways) -> list[Atom]:
-    """Return the conditions on links, and what each pair crosses where there are any."""
-    if not request.forbid_links and request.max_link_load is None:
-        return []
+    """Return the conditions on links, and which pairs cross a forbidden one."""
     check_links(machine, request.forbid_links, "$.forbid_links")
-    atoms: list[Atom] = [("forbid_link", pair) for pair in dict.fromkeys(request.forbid_links)]
+    shut = dict.fromkeys(request.forbid_links)
+    atoms: list[Atom] = [("forbid_link", pair) for pair in shut]
     if request.max_link_load is not None:
         atoms.append(("max_link_load", (request.max_link_load,)))
-    nodes = range(len(ways.members))
-    for u in nodes:
-        for v in nodes:
-            if u != v:
-                pair = (ways.members[u], ways.members[v])
-                rows = ways.crossed(u, v).items()
-                atoms += [("crosses", (*pair, *link, often)) for link, often in rows]
+    return atoms + _crossings(ways, {*shut, *((b, a) for a, b in shut)}) if shut else atoms
+
+
+def _crossings(ways: Ways, links: Set[Link] | None = None) -> list[Atom]:
+    """Return how often the messages of each pair of members cross these links, or any."""
+    atoms: list[Atom] = []
+    for u, v in permutations(range(len(ways.members)), 2):
+        pair = (ways.members[u], ways.members[v])
+        for link, often in ways.crossed(u, v).items():
+            if links is None or link in links:
+                atoms.append(("crosses", (*pair, *link, often)))
     return atoms
 
 

@@ -23,11 +23,6 @@ Domains = Sequence[Sequence[int]]
 Rows = dict[int, list[int]]
 
 
-def classic_trees(costs: Broadcast, root: int, domains: Domains) -> dict[str, Tree]:
-    """Return each classic tree but ECEF from a root by its name."""
-    return {name: _built(name, costs, root, domains) for name in _BUILDERS}
-
-
 def _built(name: str, costs: Broadcast, root: int, domains: Domains) -> Tree:
     rows = _BUILDERS[name](costs, root, domains)
     return Tree(root, tuple(tuple(rows.get(node, ())) for node in range(costs.size)))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 from lark import Lark, Token, Transformer
 
@@ -23,6 +23,7 @@ from skb.sources.barrelfish_terms import (
     Text,
     Variable,
 )
+from skb.sources.lark_parser import one_pass
 
 _SYMBOLS = r"[+\-*\/\\^<>=~:.?@#&$]"
 _NUMBER = (
@@ -101,14 +102,7 @@ class Limits:
 @cache
 def parser() -> Lark:
     """Return the parser, made once."""
-    return Lark(
-        GRAMMAR,
-        parser="lalr",
-        lexer="basic",
-        transformer=_Builder(),
-        postlex=cast(Any, Limits()),
-        maybe_placeholders=False,
-    )
+    return one_pass(GRAMMAR, _Builder(), Limits())
 
 
 def _refused(token: Any, what: str, large: bool = False) -> Refused:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 from lark import Lark, Token, Transformer
 
 from skb.sources.dot_statements import Chain, Defaults, Excess, Graph, Group, Place
+from skb.sources.lark_parser import one_pass
 
 TOKEN_LIMIT = 200_000
 DEPTH_LIMIT = 20
@@ -71,14 +72,7 @@ class _Limits:
 @cache
 def parser() -> Lark:
     """Return the parser, made once."""
-    return Lark(
-        GRAMMAR,
-        parser="lalr",
-        lexer="basic",
-        transformer=_Builder(),
-        postlex=cast(Any, _Limits()),
-        maybe_placeholders=False,
-    )
+    return one_pass(GRAMMAR, _Builder(), _Limits())
 
 
 class _Word(str):

@@ -16,7 +16,7 @@ from statistics import mean
 from skb.benching.pair_tables import Subject, subjects
 from skb.engines.route_tree import Broadcast, Matrix, arrivals, last_leaf
 from skb.knowledge import KnowledgeBase
-from skb.questions.route_trees import classic_trees
+from skb.questions.route_trees import Classics
 
 TREES = ("sequential", "cluster", "binary", "fibonacci")
 SHARES = tuple(share / 20 for share in range(6, 17))
@@ -74,7 +74,7 @@ def errors(machine: Measured, rule: Rule) -> dict[str, float]:
 
     send, receive = matrix(machine.send.__getitem__), matrix(machine.receive.__getitem__)
     gap = matrix(lambda pair: rule(machine.send[pair], machine.receive[pair]))
-    trees = classic_trees(Broadcast(send, gap, receive), 0, machine.domains)
+    trees = Classics(Broadcast(send, gap, receive), machine.domains).quick(0)
     found = {}
     for name, measured in machine.took.items():
         times = arrivals(Broadcast(send, gap, receive), 0, trees[name].kids)

@@ -292,3 +292,15 @@ def test_the_same_seed_gives_the_same_tree(seed: int) -> None:
     assert runs[0] == runs[1]
     assert runs[0] is not None
     assert value(task, runs[0].tree) == runs[0].value >= runs[0].bound
+
+
+def test_one_tree_is_grown_when_time_is_up() -> None:
+    """Nothing to start from and no time left: an answer without much of a proof, not none."""
+    size = range(12)
+    first = tuple(tuple(0 if u == v else 5 + (7 * u + 3 * v) % 11 for v in size) for u in size)
+    tail = tuple(tuple(0 if u == v else 20 + (5 * u + v) % 17 for v in size) for u in size)
+    task = free(Broadcast(first, first, tail))
+    found = solve(task, [], [], seed=0, effort=1.0, spent=lambda: True)
+    assert found is not None
+    assert admissible(task, found.tree)
+    assert value(task, found.tree) == found.value >= found.bound

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from copy import deepcopy
 from dataclasses import replace
@@ -11,9 +12,13 @@ import pytest
 
 from skb.checkers.route import check
 from skb.decision import Decision, Limits, Status
+from skb.engines import route_rules
+from skb.engines.asp import Atom
+from skb.engines.route_rules import Verdict
 from skb.errors import RequestError
 from skb.machine import Machine
-from skb.questions import question
+from skb.questions import question, route
+from skb.questions.route_request import read
 from skb.relations import Fact
 from tests.machines import bundled, grown
 
@@ -198,3 +203,41 @@ def test_the_judge_recounts_links() -> None:
     for more in ({"forbid_links": [[first["to"], first["from"]]]}, {"max_link_load": 0}):
         assert check(RING, replace(right, request={**right.request, **more}))
     assert check(RING, replace(right, request={**right.request, "per": "package"}))
+
+
+def test_crossings_are_listed_only_for_those_who_need_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A thousand PUs have millions: the task has those of forbidden links, the rules have all."""
+    link = ["package:0", "package:1"]
+    free = read(RING, {"max_link_load": 1})
+    assert not [atom for atom in free.atoms if atom[0] == "crosses"]
+    shut = read(RING, {"max_link_load": 1, "forbid_links": [link]})
+    few = {atom for atom in shut.atoms if atom[0] == "crosses"}
+    every = {atom for atom in shut.all_atoms if atom[0] == "crosses"}
+    assert few == {atom for atom in every if sorted(map(str, atom[1][2:4])) == link}
+    assert 0 < len(few) < len(every)
+    request = {"max_link_load": 1, "root": 0, "require": [[0, 2], [0, 3]]}
+    assert decide(RING, **request).status == Status.INFEASIBLE
+    monkeypatch.setattr(route, "LARGEST_LINKED", 7)
+    assert decide(RING, **request).status == Status.UNKNOWN
+
+
+def test_the_rules_have_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A question to them late in a request does not begin the limit anew."""
+    asked: list[float] = []
+    whole = route_rules.verdict
+
+    def timed(atoms: tuple[Atom, ...], limits: Limits) -> Verdict:
+        asked.append(limits.seconds)
+        return whole(atoms, limits)
+
+    monkeypatch.setattr(route, "verdict", timed)
+    request = {"root": 0, "forbid": [[0, pu] for pu in range(1, 8)]}
+    begun = time.monotonic() - 7.0
+    found = ROUTE.decide(RING, request, Limits(seconds=10.0, begun=begun))
+    assert found.status == Status.INFEASIBLE
+    assert asked and max(asked) < 3.0
+    late = ROUTE.decide(RING, request, Limits(seconds=5.0, begun=begun))
+    assert late.status in (Status.INFEASIBLE, Status.UNKNOWN)
+    assert asked[-1] == route.LEAST_RULES_S

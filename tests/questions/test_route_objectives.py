@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
 from itertools import pairwise, permutations, product
+from random import Random
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from skb.costs import Costs
 from skb.decision import Decision, Limits, Status
+from skb.engines import route_busy
 from skb.engines.route_busy import Busy, least_load
 from skb.engines.route_busy_exact import programme
 from skb.engines.route_tree import Broadcast, Task
@@ -95,6 +97,32 @@ def test_the_least_occupancy_is_that_of_every_tree_tried(
     if "ack" not in operation and "commit" not in operation:
         assert decision.status == Status.OPTIMAL
     assert all(row["value"] >= (decision.objective.value or 0) for row in decision.alternatives)
+
+
+def test_what_a_child_costs_its_parent_at_least() -> None:
+    """Of all rows of children that hold it, in every order; barred pairs are no children."""
+    for seed in range(20):
+        dice = Random(seed)
+        nodes = range(4)
+        first, further, child = (
+            tuple(tuple(dice.randint(0, 9) for _ in nodes) for _ in nodes) for _ in range(3)
+        )
+        allowed = tuple(tuple(u != v and dice.random() < 0.7 for v in nodes) for u in nodes)
+        costs = Broadcast(first, further, child)
+        task = Task(((costs, 1),), allowed, tuple(nodes), 4)
+        busy = Busy(first, further, child, (0, 0, 0, 0))
+        pays = route_busy._least_pay(task, busy)
+        for u, v in product(nodes, nodes):
+            rows = [
+                first[u][row[0]] + sum(further[u][other] for other in row[1:])
+                for count in range(1, 4)
+                for row in permutations([w for w in nodes if allowed[u][w]], count)
+                if v in row
+            ]
+            assert pays[u][v] == min(rows, default=route_busy.BEYOND)
+        for v, least in enumerate(route_busy._cheapest_edges(task, busy)):
+            into = [min(first[u][v], further[u][v]) + child[u][v] for u in nodes if allowed[u][v]]
+            assert least == min(into, default=0)
 
 
 @FEW
