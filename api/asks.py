@@ -15,6 +15,7 @@ from api.service import service
 from api.worker import AskTask, Snapshot
 from skb.decision import Decision, Limits
 from skb.errors import RequestError, SkbError
+from skb.powering import filled
 from skb.questions import NAMES, question
 
 router = APIRouter(prefix="/v1", tags=["questions"])
@@ -56,6 +57,7 @@ async def ask(request: Request, name: str, asked: str) -> Response:
     body = await read_json(request)
     limits = read_limits(body)
     machine = await kept.machine(name)
+    body = dict(await kept.call(filled, kept.knowledge, asked, machine.name, body))
     task = AskTask(Snapshot.of(machine), asked, body, limits)
     try:
         decision: Decision = await kept.pool.run(task, limits.seconds)

@@ -62,6 +62,14 @@ async def show_decision(request: Request, wanted: str) -> Response:
     return json_response(await kept.call(kept.knowledge.decision, wanted))
 
 
+@router.get("/{wanted}/hits")
+async def hits(request: Request, wanted: str) -> Response:
+    """List the decisions that use what a power decision loses, each with the parts."""
+    kept = service(request)
+    decision = await kept.call(kept.knowledge.decision, wanted)
+    return json_response(await kept.call(kept.knowledge.hits, decision))
+
+
 @router.get("/{wanted}/why")
 async def why(
     request: Request,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from skb.applying import apply
 from skb.errors import NameTakenError, NotFoundError, RequestError
 from skb.machine import Machine
+from skb.powering import filled, hits
 from skb.relations import Fact
 from skb.repairing import repair
 from skb.resources import bundled_machines
@@ -360,7 +361,7 @@ class KnowledgeBase:
         store: bool = True,
     ) -> Decision:
         """Answer a question and keep the decision; `ref` is how the machine was named."""
-        decision = decide(question, machine, raw, limits)
+        decision = decide(question, machine, filled(self, question, machine.name, raw), limits)
         if ref:
             decision = decision.stamped(machine_ref=ref)
         if store:
@@ -391,6 +392,7 @@ class KnowledgeBase:
         return machine
 
     repair = repair
+    hits = hits
     apply = apply
 
     def why(

@@ -43,12 +43,41 @@ def takes_all(name: str, states: Collection[str]) -> bool:
 
 def usability(children: Mapping[str, Iterable[str]], states: States, links: Links) -> Usability:
     """Return what cannot be used; `states` holds only parts that are off, asleep or absent."""
+    dead, idle = _taken(children, states, ())
+    taken = dead
+    hosted = _hosted(children, states, links, taken, dead)
+    if hosted:
+        dead, idle = _taken(children, states, hosted)
+    because = {name: _state(cause, states) for name, cause in {**idle, **dead}.items()}
+    because.update({name: _state(name, states) for name in because if name in states})
+    home = ""
+    if links and dead:
+        home, beyond, cut = _cut(children, links, dead, because, hosted)
+        if cut:
+            joined = {end for ends in links.values() for end in ends if end not in taken}
+            hosted |= _hosted(children, states, links, taken, joined - beyond)
+        for name, causes in cut.items():
+            said = " and ".join(_state(cause, states) for cause in sorted(causes))
+            for part in _with_inside(name, children, hosted):
+                because.setdefault(part, f"{name} is cut off: {said}")
+    return Usability(because, frozenset(dead), home)
+
+
+def _taken(
+    children: Mapping[str, Iterable[str]], states: States, hosted: Collection[str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return what is lost, and which parts only do not run, each with the part that did it.
+
+    What is hosted is reached another way than through what it hangs on.
+    """
     dead: dict[str, str] = {}
     idle: dict[str, str] = {}
     below: list[tuple[str, str, str]] = [(ROOT, "", "")]
     while below:
         name, lost, still = below.pop()
         own = states.get(name, ())
+        if name in hosted:
+            lost = ""
         if takes_all(name, own):
             lost = name
         elif own:
@@ -60,16 +89,32 @@ def usability(children: Mapping[str, Iterable[str]], states: States, links: Link
         if still:
             idle[name] = still
         below += [(child, lost, still) for child in children.get(name, ())]
-    because = {name: _state(cause, states) for name, cause in {**idle, **dead}.items()}
-    because.update({name: _state(name, states) for name in because if name in states})
-    home = ""
-    if links and dead:
-        home, cut = _cut(children, links, dead, because)
-        for name, causes in cut.items():
-            said = " and ".join(_state(cause, states) for cause in sorted(causes))
-            for part in _with_inside(name, children):
-                because.setdefault(part, f"{name} is cut off: {said}")
-    return Usability(because, frozenset(dead), home)
+    return dead, idle
+
+
+def _hosted(
+    children: Mapping[str, Iterable[str]],
+    states: States,
+    links: Links,
+    dead: Mapping[str, str],
+    among: Collection[str],
+) -> frozenset[str]:
+    """Return those among bridges, functions and devices that a link joins to a processor that
+    stands.
+
+    They have that other way when what they hang on is lost or cut off (a NIC with several hosts).
+    """
+    if not dead:
+        return frozenset()
+    known = {ROOT, *(child for below in children.values() for child in below)}
+    return frozenset(
+        end
+        for host, ends in links.items()
+        if kind_of(host) in CPU_KINDS and host in known and host not in dead
+        for end in ends
+        if kind_of(end) in IO_KINDS and end in among and not takes_all(end, states.get(end, ()))
+        if host in links.get(end, ()) and end not in _with_inside(host, children)
+    )
 
 
 def _state(name: str, states: States) -> str:
@@ -77,10 +122,12 @@ def _state(name: str, states: States) -> str:
     return f"{name} is {' and '.join(words)}"
 
 
-def _with_inside(name: str, children: Mapping[str, Iterable[str]]) -> list[str]:
+def _with_inside(
+    name: str, children: Mapping[str, Iterable[str]], without: Collection[str] = ()
+) -> list[str]:
     found = [name]
     for part in found:
-        found += children.get(part, ())
+        found += [child for child in children.get(part, ()) if child not in without]
     return found
 
 
@@ -90,8 +137,10 @@ def _cut(
     links: Links,
     dead: Mapping[str, str],
     because: Mapping[str, str],
-) -> tuple[str, dict[str, set[str]]]:
-    """Return the home, and the parts that no path joins to it any more with what broke the paths.
+    hosted: Collection[str],
+) -> tuple[str, set[str], dict[str, set[str]]]:
+    """Return the home, the ends of links that no path joins to it any more, and those of them that
+    are lost with what broke the paths.
 
     Paths are taken in both directions, because a message needs its answer; what no path joined
     while all was on is no loss.
@@ -107,12 +156,12 @@ def _cut(
     stands = (ahead.keys() | back.keys()) - dead.keys()
     home = _home(children, ahead, stands, because)
     if not home:
-        return "", {}
+        return "", set(), {}
     beyond: set[str] = set()
     for way in (ahead, back):
         beyond |= (_reached(home, way, known) - _reached(home, way, stands)) & stands
-    cut = {name for name in beyond if kind_of(name) not in IO_KINDS}
-    return home, {name: _causes(name, beyond, (ahead, back), dead) for name in cut}
+    cut = {name for name in beyond if kind_of(name) not in IO_KINDS or name in hosted}
+    return home, beyond, {name: _causes(name, beyond, (ahead, back), dead) for name in cut}
 
 
 def _home(

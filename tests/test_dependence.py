@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import networkx
 import pytest
 from hypothesis import given, settings
@@ -40,27 +42,65 @@ def board(off: dict[str, str], wires: set[tuple[str, str]]) -> Machine:
     return Machine("board", facts)
 
 
-def walked(machine: Machine, off: dict[str, str]) -> set[str]:
-    """Return what cannot be used, by walking up from every part and over every path."""
+class Walk:
+    """What parts are reached through, looked up from every part anew."""
 
-    def takes_all(name: str) -> bool:
-        if name not in off:
+    def __init__(self, machine: Machine, off: dict[str, str]) -> None:
+        self.machine = machine
+        self.off = off
+
+    def takes_all(self, name: str) -> bool:
+        """Tell whether a part takes everything along that hangs on it."""
+        if name not in self.off:
             return False
         carrier = kind_of(name) in {"machine", "group", "package", "die"}
-        if off[name] == "sleep" and kind_of(name) != "machine":
+        if self.off[name] == "sleep" and kind_of(name) != "machine":
             carrier = False
         return carrier or kind_of(name) not in CPU_KINDS
 
-    def lost(name: str) -> bool:
-        return any(takes_all(at) for at in (name, *machine.ancestors(name)))
+    def taken(self, name: str) -> bool:
+        """Tell whether a part hangs on one that takes everything along."""
+        return any(self.takes_all(at) for at in (name, *self.machine.ancestors(name)))
 
-    def still(name: str) -> bool:
-        chain = (name, *machine.ancestors(name))
-        return kind_of(name) in CPU_KINDS and any(at in off for at in chain)
+    def hosted(self, name: str) -> bool:
+        """Tell whether a link joins it to a processor that stands, outside of what it hangs on."""
+        links = self.machine.links
+        return kind_of(name) in IO_KINDS and any(
+            kind_of(host) in CPU_KINDS
+            and name in ends
+            and host in links.get(name, ())
+            and host not in self.machine.ancestors(name)
+            and not self.taken(host)
+            for host, ends in links.items()
+        )
 
-    gone = {name for name in machine.objects if lost(name) or still(name)}
+    def chain(self, name: str, joined: Collection[str] = ()) -> list[str]:
+        """Return what a part is reached through: up to the first with a way of its own; those that
+        are joined have theirs when what they hang on is cut off, too.
+        """
+        found = []
+        for at in (name, *self.machine.ancestors(name)):
+            found.append(at)
+            if (self.taken(at) or at in joined) and self.hosted(at):
+                break
+        return found
+
+    def lost(self, name: str) -> bool:
+        """Tell whether a part is lost with what it is reached through."""
+        return any(self.takes_all(at) for at in self.chain(name))
+
+    def still(self, name: str) -> bool:
+        """Tell whether a part of the processor side does not run."""
+        around = (name, *self.machine.ancestors(name))
+        return kind_of(name) in CPU_KINDS and any(at in self.off for at in around)
+
+
+def walked(machine: Machine, off: dict[str, str]) -> set[str]:
+    """Return what cannot be used, by walking up from every part and over every path."""
+    walk = Walk(machine, off)
+    gone = {name for name in machine.objects if walk.lost(name) or walk.still(name)}
     graph = networkx.DiGraph((a, b) for a, ends in machine.links.items() for b in ends)
-    left = graph.subgraph([node for node in graph if not lost(node)])
+    left = graph.subgraph([node for node in graph if not walk.lost(node)])
     if len(left) == len(graph):
         return gone
     homes = [node for node in left if kind_of(node) in CPU_KINDS]
@@ -75,11 +115,15 @@ def walked(machine: Machine, off: dict[str, str]) -> set[str]:
     if not homes:
         return gone
     home = min(homes, key=lambda end: (-weight(end), end))
-    for end in left:
-        for a, b in ((home, end), (end, home)):
-            was, now = networkx.has_path(graph, a, b), networkx.has_path(left, a, b)
-            if was and not now and kind_of(end) not in IO_KINDS:
-                gone |= {end, *(o for o in machine.objects if end in machine.ancestors(o))}
+    ways = [(end, pair) for end in left for pair in ((home, end), (end, home))]
+    apart = {
+        end
+        for end, (a, b) in ways
+        if networkx.has_path(graph, a, b) and not networkx.has_path(left, a, b)
+    }
+    for end in apart:
+        if kind_of(end) not in IO_KINDS or (walk.taken(end) and walk.hosted(end)):
+            gone |= {o for o in machine.objects if end in walk.chain(o, set(left) - apart)}
     return gone
 
 
@@ -109,6 +153,24 @@ def test_dependence_rules_fast_path_and_walk_agree(
 def texts(rows: tuple[Unreachable, ...]) -> dict[str, str]:
     """Return the sentences by part."""
     return {row.id: row.text for row in rows}
+
+
+def test_dependence_a_second_way_stands_when_the_first_is_cut_off() -> None:
+    """A device of a package that is cut off stays where a link joins it to one that is not."""
+    pairs = [
+        ("package:0", "package:1"),
+        ("package:1", "package:2"),
+        ("package:2", "device:gpu0"),
+    ]
+    wires = {way for a, b in pairs for way in ((a, b), (b, a))}
+    off = {"package:1": "off", "core:0": "off", "core:1": "off"}
+    machine = board(off, wires)
+    lost = {row.id for row in unreachable(machine)}
+    assert (
+        lost == {name for name in machine.objects if machine.unusable(name)} == walked(machine, off)
+    )
+    assert {"package:0", "numa:0", "bridge:0", "pci:0000:01:00.0"} <= lost
+    assert not {"device:gpu0", "numa:2"} & lost
 
 
 def test_dependence_a_bus_controller_takes_what_is_behind_it() -> None:

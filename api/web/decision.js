@@ -64,6 +64,7 @@ function answer(decision, go) {
   if (decision.question === "placement" && found.tasks) return placement(found, go);
   if (decision.question === "buffers" && found.flows) return buffers(found, decision);
   if (decision.question === "query" && found.models) return models(found, go);
+  if (decision.question === "replicas" && found.objects) return replicas(found, go);
   return null;
 }
 
@@ -87,6 +88,15 @@ function placement(found, go) {
   ]))];
 }
 
+function replicas(found, go) {
+  return Object.entries(found.objects).slice(0, 40).flatMap(([name, told]) => [make("h3", {}, name),
+    make("p", {}, `${told.replicas} replicas, one per ${told.granularity}; coordinator `, partLink(`pu:${told.coordinator}`, go)),
+    table(["Domain", "Inside", "Leader"], told.domains.slice(0, 100).map((row) => [
+      partLink(row.part, go), row.inside, partLink(`pu:${row.leader}`, go)])),
+    table(["Operation", "Protocol", number("Ends after")], Object.entries(told.operations).map(([each, row]) => [
+      each, row.protocol, number(quantity(row.latency_ns.mean, "ns"))]))]);
+}
+
 const NEAR = { device: "near the device", core: "near the consumer", both: "near both", other: "elsewhere" };
 
 function buffers(found, decision) {
@@ -96,7 +106,7 @@ function buffers(found, decision) {
     nodes.set(flow.numa_node, [...(nodes.get(flow.numa_node) || []), [name, flow]]);
   }
   return [...nodes.entries()].sort((a, b) => a[0] - b[0]).flatMap(([node, flows]) => [
-    make("h3", {}, `NUMA node ${node}`),
+    make("h3", {}, node === null ? "In the consumer's own memory" : `NUMA node ${node}`),
     flows.slice(0, 40).map(([name, flow]) => oneBuffer(name, flow, asked.get(name) || {})),
   ]).flat();
 }
@@ -105,13 +115,16 @@ function oneBuffer(name, flow, asked) {
   const rows = flow.alternatives || [];
   const best = Math.min(...rows.map((row) => row.value));
   const worst = Math.max(...rows.map((row) => row.value));
-  const ends = [asked.device, asked.consumer !== undefined && asked.consumer !== null ? `consumer ${asked.consumer}` : ""].filter(Boolean).join(" → ");
+  const reader = flow.consumer_pu !== undefined ? `PU ${flow.consumer_pu}` : asked.consumer;
+  const place = (row) => row.place || `numa:${row.numa_node}`;
+  const rings = Object.entries(flow.rings || {}).map(([kind, ring]) => `${kind} in ${place(ring)}`).join(", ");
+  const ends = [asked.device, reader !== undefined && reader !== null ? `consumer ${reader}` : "", rings].filter(Boolean).join(" → ");
   return make("div", {},
     make("p", {}, make("strong", {}, name), ` ${NEAR[flow.near] || flow.near || ""}`,
       ends ? make("span", { class: "dim" }, ` (${ends})`) : null),
     rows.length ? table(["Node", number("Price"), number("Against the best"), ""], rows.slice(0, 16).map((row) => ({
-      css: row.numa_node === flow.numa_node ? "chosen" : "",
-      cells: [`NUMA ${row.numa_node}`, number(quantity(row.value, row.unit)),
+      css: place(row) === place(flow) ? "chosen" : "",
+      cells: [place(row).replace("numa:", "NUMA "), number(quantity(row.value, row.unit)),
         number(row.value === best ? "–" : `+${percent((row.value - best) / best)}`), bar(row.value, best, worst)],
     }))) : null,
     crossover(flow));
@@ -173,7 +186,7 @@ function alternativeName(row) {
   return [words.join(", "), remark ? make("div", { class: "small dim" }, remark) : null];
 }
 
-const HINTS = { placement: "task=rx pu=5", buffers: "flow=rx node=1", route: "from=0 to=4" };
+const HINTS = { placement: "task=rx pu=5", buffers: "flow=rx node=1", route: "from=0 to=4", replicas: "object=page-table level=core" };
 
 function whyNot(decision) {
   const input = make("input", { type: "text", placeholder: HINTS[decision.question] || "", "aria-label": "Alternative", spellcheck: "false" });

@@ -18,11 +18,20 @@ keep() {
   cat "$2" > "$new/$1" || fail "$2 cannot be read: nothing was written"
 }
 put() {
-  printf '%s\\n' "$3" > "$2" || refused "$2"
+  # marked first: what is cut off between the two is put back, too
+  : > "$state/$1.put"
+  if printf '%s\\n' "$3" > "$2"; then return 0; fi
+  rm -f "$state/$1.put"
+  refused "$2"
 }
 back() {
   if [ ! -f "$state/$1" ]; then return 0; fi
-  if cat "$state/$1" > "$2"; then rm -f "$state/$1"; else left="$left $2"; fi
+  # what was never written needs no way back
+  if [ ! -e "$state/$1.put" ] || cat "$state/$1" > "$2"; then
+    rm -f "$state/$1" "$state/$1.put"
+  else
+    left="$left $2"
+  fi
 }
 refused() {
   printf '%s\\n' "$1 refuses to be written: all is put back" >&2

@@ -17,6 +17,7 @@ NEEDS = "root."
 NOTES = (
     "a mask of zeros turns RPS off: the queues are enough for the cores near the device.",
     "RPS also needs rps_sock_flow_entries for flows to follow their reader (RFS).",
+    "a device that sends by one queue has no XPS.",
 )
 
 
@@ -31,17 +32,28 @@ def write(vectors: Vectors) -> Written:
             f'[ -d "$net"/{quoted}/queues ] || fail "there is no network device "{quoted}'
         )
         for kind, side in (("rps", "rx"), ("xps", "tx")):
+            if kind == "xps" and _alone(vectors, device):
+                continue
             for queue, mask in row.get(kind, {}).items():
                 path = f'"$net"/{quoted}/queues/{side}-{queue}/{kind}_cpus'
                 files.append((f"{kind}-{number}-{queue}", path, mask))
-                shown = f"/sys/class/net/{device}/queues/{side}-{queue}/{kind}_cpus"
+                shown = f"/sys/class/net/{quoted}/queues/{side}-{queue}/{kind}_cpus"
                 lines[f"{device} {kind} {queue}"] = (f"echo {mask} > {shown}",)
     if not files:
         raise RequestError(
             f"decision {vectors.short} has no network device",
-            mend="only queues of network devices have RPS and XPS",
+            mend="only queues of network interfaces such as eth0 have RPS and XPS",
         )
     mark = f"skb-{vectors.short}.steering"
     roots = "net=${SYSFS_ROOT:-/sys}/class/net\n"
     text = script(vectors.heading(DOES, NEEDS, NOTES), mark, roots, checks, files)
     return Written(text, lines, "sh FILE undo", NOTES)
+
+
+def _alone(vectors: Vectors, device: str) -> bool:
+    """Tell whether facts state a single queue that sends: the kernel then refuses to read XPS."""
+    counts = [
+        vectors.machine.number("device_queues", f"device:{device}", way)
+        for way in ("tx", "combined")
+    ]
+    return next((count for count in counts if count is not None), 0) == 1

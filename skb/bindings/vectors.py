@@ -63,9 +63,14 @@ class Vectors:
         return "".join(comment(line) for line in lines)
 
     def networks(self) -> dict[str, Mapping[str, Any]]:
-        """Return the steering of each network device by its name in the system."""
+        """Return the steering of each network device by its name in the system.
+
+        Those of InfiniBand verbs (`mlx5_0`) have none: their interfaces are other devices.
+        """
         found: Mapping[str, Mapping[str, Any]] = self.answer["steering"]
-        return {name.partition(":")[2]: row for name, row in found.items()}
+        facts = self.machine.facts_of("device_kind")
+        verbs = {str(fact.args[0]) for fact in facts if fact.args[1] == "openfabrics"}
+        return {name.partition(":")[2]: row for name, row in found.items() if name not in verbs}
 
 
 def vectors_of(machine: Machine, decision: Mapping[str, Any]) -> Vectors:
@@ -80,6 +85,11 @@ def vectors_of(machine: Machine, decision: Mapping[str, Any]) -> Vectors:
     rows = []
     for row in answer["queues"]:
         name = str(row["device"])
+        if "/" in name or ".." in name:
+            raise RequestError(
+                f"{name} is no name of a device that the system could have",
+                mend="ask for the other devices",
+            )
         around = (name, *machine.ancestors(name))
         pci = next((at.partition(":")[2] for at in around if kind_of(at) == "pci"), "")
         title = str(row["name"])

@@ -1,9 +1,8 @@
 """Judge of `buffers`: recomputes admissibility, price and crossover from snapshot and request.
 
-Latencies and bandwidths are looked up in `skb.costs` and `skb.bandwidth`; formulas, sums and the
-search for something better are its own. The defaults of the request are restated here on purpose:
-the judge shares nothing with the question. Where there are few assignments it tries them all, so
-that it also judges `optimal` and `infeasible`; else it tries every single move.
+The request, prices and loads are read by `buffers_model` and `buffers_loads`, the judge's own.
+Where there are few assignments it tries them all, so that it also judges `optimal` and
+`infeasible`; else it tries every single change.
 """
 
 from __future__ import annotations
@@ -12,56 +11,39 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import pairwise, product
-from math import ceil, isclose, prod
+from itertools import product
+from math import isclose, prod
 from typing import Any
 
-from skb.bandwidth import Bandwidths
-from skb.checkers.ways import Walker
-from skb.costs import Costs, defaults
+from skb.checkers.buffers_curves import crossover_faults, flip_faults
+from skb.checkers.buffers_loads import Load, Loads
+from skb.checkers.buffers_model import Buffer, Model, Stream
+from skb.checkers.buffers_shape import UNIT, shape
 from skb.decision import Decision, Status
 from skb.machine import Machine
 
-PACKET_BYTES = 1500
-PACKETS_PER_S = 50_000
-RING_BYTES = 262_144
-HEADER_BYTES = 64
 TRY_ALL = 2000
 # prices are sums of whole picoseconds; what floats lose is far below this
 TOLERANCE = 1e-9
-
-
-UNIT = "ns/s"
-_NUMBER = (int, float)
-_ALTERNATIVE: Mapping[str, tuple[type, ...]] = {
-    "numa_node": (int,),
-    "value": _NUMBER,
-    "unit": (str,),
-}
-_FLIP: Mapping[str, tuple[type, ...]] = {"touched": _NUMBER, "from": (int,), "to": (int,)}
-_ROW: Mapping[str, tuple[type, ...]] = {
-    **_ALTERNATIVE,
-    "near": (str,),
-    "touched": _NUMBER,
-    "forwarded": (bool,),
-    "crossover": (int, float, type(None)),
-    "flips": (list, tuple),
-    "alternatives": (list, tuple),
-}
+TERMS = ("dma", "read", "forward")
 
 
 @dataclass(frozen=True, slots=True)
-class _Flow:
-    name: str
-    device: str
-    outgoing: bool
+class _Way:
+    """One way to serve the flows of a unit: the PU, a place for each ring, price and loads."""
+
     pu: int | None
-    touched: Fraction
-    forwarded: bool
-    packet: int
-    rate: Fraction
-    ring: int
-    allowed: tuple[int, ...]
+    places: tuple[str, ...]
+    price: Fraction
+    loads: tuple[Load, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """Flows with one consumer, and their rings in order."""
+
+    flows: tuple[Stream, ...]
+    rings: tuple[tuple[Stream, Buffer], ...]
 
 
 def check(machine: Machine, decision: Decision) -> list[str]:
@@ -72,288 +54,234 @@ def check(machine: Machine, decision: Decision) -> list[str]:
     if decision.status is Status.UNKNOWN:
         return ["an unknown answer holds flows"] if decision.answer else []
     rows: Mapping[str, Any] = decision.answer.get("flows", {})
-    names = {flow.name for flow in judge.flows}
+    names = {flow.name for flow in judge.model.streams}
     wrong = [f"flow {name} is missing" for name in sorted(names - set(rows))]
     wrong += [f"flow {name} was not asked for" for name in sorted(set(rows) - names)]
-    wrong += [text for name in sorted(names & set(rows)) for text in _shape(name, rows[name])]
+    wrong += [text for name in sorted(names & set(rows)) for text in shape(name, rows[name])]
     if wrong:
         return wrong
-    nodes = [int(rows[flow.name]["numa_node"]) for flow in judge.flows]
-    for flow in judge.flows:
+    for flow in judge.model.streams:
         wrong += [f"flow {flow.name}: {text}" for text in judge.flow(flow, rows[flow.name])]
     if wrong:
         return wrong
-    wrong += [f"{name} is exceeded" for name in judge.exceeded(nodes)]
-    return wrong + judge.objective(decision, nodes) + judge.better(decision, nodes)
-
-
-def _shape(name: str, row: Any) -> list[str]:
-    """Return what a row of a flow lacks, in words, so that the rest may read it."""
-    wrong = _lacks(f"flow {name}", row, _ROW)
+    ways, wrong = judge.ways(rows)
     if wrong:
         return wrong
-    for key, wanted in (("alternatives", _ALTERNATIVE), ("flips", _FLIP)):
-        for position, entry in enumerate(row[key]):
-            wrong += _lacks(f"flow {name}: {key}[{position}]", entry, wanted)
-    return wrong
-
-
-def _lacks(what: str, entry: Any, wanted: Mapping[str, tuple[type, ...]]) -> list[str]:
-    if not isinstance(entry, Mapping):
-        return [f"{what} is not a table"]
-    wrong = [f"{what} has no {key}" for key in wanted if key not in entry]
-    for key, types in wanted.items():
-        if key in entry and type(entry[key]) not in types:
-            wrong.append(f"{what}: {key} is {entry[key]!r}")
-    return wrong
+    wrong += [f"{name} is exceeded" for name in judge.exceeded(ways)]
+    wrong += judge.holds(rows, ways)
+    return wrong + judge.objective(decision, ways) + judge.better(decision, ways)
 
 
 class _Judge:
     def __init__(self, machine: Machine, request: Mapping[str, Any]) -> None:
         self.machine = machine
-        self.costs = Costs(machine)
-        self.rates = Bandwidths(machine)
-        self.walker = Walker(machine)
-        self.line = self.rates.line_bytes()
-        self.flows = [self._flow(entry) for entry in request["flow"]]
-        self.limits = self._limits(request.get("capacity", []))
-        self._packets = {
-            (flow.name, node): self._packet(flow, node)
-            for flow in self.flows
-            for node in machine.numa
-        }
-        limited = {key for _, key, _ in self.limits}
-        self._loads = {
-            (flow.name, node): {k: v for k, v in self._load(flow, node).items() if k in limited}
-            for flow in self.flows
-            for node in machine.numa
-        }
-
-    # -------------------------------------------------------------- request
-    def _flow(self, entry: Mapping[str, Any]) -> _Flow:
-        consumer = entry.get("consumer")
-        pu = None if consumer in (None, "none") else int(str(consumer).replace("pu:", ""))
-        packet = entry.get("packet_bytes", PACKET_BYTES)
-        pattern = entry.get("pattern")
-        if pattern is None and "touched" not in entry:
-            pattern = "forward" if pu is None else "consume"
-        if entry.get("touched") is not None:
-            touched = Fraction(str(entry["touched"]))
-        elif pattern == "headers":
-            touched = Fraction(min(packet, entry.get("header_bytes", HEADER_BYTES)), packet)
-        else:
-            touched = Fraction(int(pattern == "consume"))
-        forwarded = entry.get("forward")
-        if forwarded is None:
-            forwarded = pattern in ("forward", "headers") or (pattern is None and pu is None)
-        device = str(entry["device"])
-        return _Flow(
-            name=str(entry["name"]),
-            device=device if device.startswith(("device:", "pci:")) else f"device:{device}",
-            outgoing=entry.get("direction") == "tx",
-            pu=pu,
-            touched=touched,
-            forwarded=bool(forwarded),
-            packet=packet,
-            rate=Fraction(str(entry.get("packets_per_s", PACKETS_PER_S))),
-            ring=entry.get("ring_bytes", RING_BYTES),
-            allowed=self._allowed(entry),
-        )
-
-    def _allowed(self, entry: Mapping[str, Any]) -> tuple[int, ...]:
-        wanted, refused = entry.get("numa_node"), entry.get("not_numa_node", [])
-        never = {str(n) for n in (refused if isinstance(refused, list) else [refused])}
-        return tuple(
-            node
-            for node in self.machine.usable_numa
-            if wanted is None or str(wanted) in (str(node), f"numa:{node}")
-            if not never & {str(node), f"numa:{node}"}
-            if self.machine.value("memory_size", f"numa:{node}") != 0
-            if self.machine.value("memory_kind", f"numa:{node}") not in ("gpu", "special")
-        )
-
-    def _limits(self, capacities: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, Fraction]]:
-        """Return (what, resource, most) in bytes or bytes per second."""
-        found = []
-        for entry in capacities:
-            name = str(entry["object"])
-            if entry.get("bytes") is not None:
-                found.append((f"capacity of {name}", f"ring {name}", Fraction(entry["bytes"])))
-            if entry.get("mib_s") is not None:
-                most = Fraction(str(entry["mib_s"])) * 2**20
-                keys = (
-                    [f"node {name}"] if name.startswith("numa:") else [f"rx {name}", f"tx {name}"]
-                )
-                found += [(f"bandwidth of {name}", key, most) for key in keys]
-        for name, value in self._stated("memory_size"):
-            found.append((f"memory of {name}", f"ring {name}", value))
-        for node in self.machine.numa:
-            if (rate := self.rates.stated_node_mib_s(node)) is not None:
-                found.append((f"numa:{node}", f"node numa:{node}", Fraction(rate) * 2**20))
-        for name, value in self._stated("link_bandwidth"):
-            found.append((f"link {name}", name, value * 2**20))
-        for name, value in self._stated("pci_link_speed"):
-            if value:
-                most = value * 10**9
-                found += [(f"PCI link of {name}", f"{way} {name}", most) for way in ("rx", "tx")]
-        return found
-
-    def _stated(self, predicate: str) -> list[tuple[str, Fraction]]:
-        """Return (part, or "part to part", value) of every fact of a predicate."""
-        rows = (fact.args for fact in self.machine.facts_of(predicate))
-        return [(" to ".join(map(str, args[:-1])), Fraction(str(args[-1]))) for args in rows]
-
-    # -------------------------------------------------------------- price and load
-    def _packet(self, flow: _Flow, node: int) -> tuple[int, int, int]:
-        """Return dma, forward, and the read of a whole packet, in picoseconds."""
-        lines = ceil(flow.packet / self.line)
-        dma = self.costs.dma_ps(flow.device, node)
-        dma += round(lines * self._line_ps(self.rates.dma_mib_s(flow.device, node)))
-        if flow.pu is None:
-            return dma, dma * flow.forwarded, 0
-        latency = Fraction(self.costs.memory_ps(flow.pu, node))
-        each = max(
-            latency / int(defaults()["memory"]["lines_in_flight"]),
-            self._line_ps(self.rates.memory_mib_s(flow.pu, node)),
-        )
-        return dma, dma * flow.forwarded, round(each * lines)
-
-    def _line_ps(self, mib_s: float) -> Fraction:
-        return Fraction(10**12 * self.line, 2**20) / Fraction(mib_s)
-
-    def terms(self, flow: _Flow, node: int) -> tuple[Fraction, Fraction, Fraction]:
-        """Return dma, read and forward of a flow at a node, in ns/s."""
-        dma, forward, whole = self._packets[flow.name, node]
-        scale = flow.rate / 1000
-        return dma * scale, round(whole * flow.touched) * scale, forward * scale
-
-    def price(self, flow: _Flow, node: int) -> Fraction:
-        return sum(self.terms(flow, node), Fraction(0))
-
-    def _load(self, flow: _Flow, node: int) -> dict[str, Fraction]:
-        bytes_s = flow.rate * flow.packet
-        touched, again = bytes_s * flow.touched, bytes_s if flow.forwarded else Fraction(0)
-        to_memory, to_device = (again, bytes_s) if flow.outgoing else (bytes_s, again)
-        rates: dict[str, Fraction] = defaultdict(Fraction)
-        rates[f"node numa:{node}"] = bytes_s + touched + again
-        for at in (flow.device, *self.machine.ancestors(flow.device)):
-            rates[f"rx {at}"] = to_memory
-            rates[f"tx {at}"] = to_device
-        ends = [(flow.device, f"numa:{node}", to_memory), (f"numa:{node}", flow.device, to_device)]
-        if flow.pu is not None:
-            pair = (f"numa:{node}", f"pu:{flow.pu}")
-            ends.append((*(pair[::-1] if flow.outgoing else pair), touched))
-        for start, end, rate in ends:
-            packages = (self.machine.package_around(start), self.machine.package_around(end))
-            for a, b in self.walker.links(*packages) or ():
-                rates[f"{a} to {b}"] += rate
-        return {f"ring numa:{node}": Fraction(flow.ring), **rates}
-
-    def exceeded(self, nodes: Sequence[int]) -> list[str]:
-        """Return what an assignment overloads."""
-        sums: dict[str, Fraction] = defaultdict(Fraction)
-        for flow, node in zip(self.flows, nodes, strict=True):
-            for key, amount in self._loads[flow.name, node].items():
-                sums[key] += amount
-        return sorted({what for what, key, most in self.limits if sums.get(key, 0) > most})
+        self.model = Model(machine, request)
+        self.loads = Loads(self.model)
+        self._fitting: dict[tuple[str, str, str | None], list[str]] = {}
+        shared: dict[str, list[Stream]] = defaultdict(list)
+        for flow in self.model.streams:
+            shared[f"task {flow.task}" if flow.task else f"flow {flow.name}"].append(flow)
+        self.units = [
+            _Unit(tuple(flows), tuple((flow, b) for flow in flows for b in flow.buffers))
+            for flows in shared.values()
+        ]
 
     # -------------------------------------------------------------- one flow
-    def flow(self, flow: _Flow, row: Mapping[str, Any]) -> list[str]:
-        node = int(row["numa_node"])
-        if node not in flow.allowed:
-            return [f"numa:{node} is not allowed"]
-        wrong = ["its device or consumer is off"] if self._gone(flow) else []
-        if not isclose(row["value"], self.price(flow, node), rel_tol=TOLERANCE):
-            wrong.append(f"costs {float(self.price(flow, node))}, not {row['value']} ns/s")
-        if row["near"] != self._near(flow, node):
-            wrong.append(f"numa:{node} is near {self._near(flow, node)}, not {row['near']}")
+    def flow(self, flow: Stream, row: Mapping[str, Any]) -> list[str]:
+        pu = self._pu(flow, row)
+        if flow.chosen and (pu not in flow.pus or self.machine.unusable(f"pu:{pu}")):
+            return [f"pu:{pu} may not consume it"]
+        wrong = ["its device or consumer is off"] if self._gone(flow, pu) else []
+        rings = {"payload": row, **row.get("rings", {})}
+        if set(rings) != {buffer.kind for buffer in flow.buffers}:
+            kinds = sorted(buffer.kind for buffer in flow.buffers)
+            return [*wrong, f"its rings are {kinds}, not {sorted(rings)}"]
+        for buffer in flow.buffers:
+            found = self._ring(flow, buffer, rings[buffer.kind], pu)
+            wrong += [t if buffer.kind == "payload" else f"{buffer.kind}: {t}" for t in found]
+        if wrong:
+            return wrong
+        place = self._place(row)
+        if row["near"] != self._near(flow, place, pu):
+            wrong.append(f"{place} is near {self._near(flow, place, pu)}, not {row['near']}")
         if not isclose(row["touched"], flow.touched, abs_tol=TOLERANCE):
             wrong.append(f"touches {float(flow.touched)}, not {row['touched']}")
         if row["forwarded"] != flow.forwarded:
             wrong.append(f"has forwarded {flow.forwarded}, not {row['forwarded']}")
+        if len(flow.buffers) > 1:
+            whole = sum(rings[buffer.kind]["value"] for buffer in flow.buffers)
+            if not isclose(row["total"], whole, rel_tol=TOLERANCE):
+                wrong.append(f"costs {whole} in all, not {row['total']}")
+        if flow.chosen:
+            wrong += self._consumers(flow, row)
+        return wrong + self._curves(flow, row, pu)
+
+    def _pu(self, flow: Stream, row: Mapping[str, Any]) -> int | None:
+        if flow.chosen:
+            return int(row["consumer_pu"])
+        return flow.pus[0] if flow.pus else None
+
+    def _place(self, row: Mapping[str, Any]) -> str:
+        return str(row["place"])
+
+    def _ring(
+        self, flow: Stream, buffer: Buffer, row: Mapping[str, Any], pu: int | None
+    ) -> list[str]:
+        place, node = self._place(row), row["numa_node"]
+        allowed = self.model.places(flow, buffer)
+        if node is not None and not place.endswith(f"numa:{node}"):
+            return [f"its place {place} is not at numa:{node}"]
+        if place not in allowed:
+            return [f"{place} is not allowed"]
+        wrong = []
+        price = self.model.price(flow, buffer, place, pu)
+        if not isclose(row["value"], price, rel_tol=TOLERANCE):
+            wrong.append(f"costs {float(price)}, not {row['value']} ns/s")
+        if row["bytes"] != buffer.size:
+            wrong.append(f"has {buffer.size} bytes, not {row['bytes']}")
         units = {row["unit"], *(a["unit"] for a in row["alternatives"])}
         wrong += [f"its unit is {UNIT}, not {unit}" for unit in sorted(units - {UNIT})]
-        own = [n for n in flow.allowed if not self._alone_exceeds(flow, n)]
-        prices = {int(a["numa_node"]): a["value"] for a in row["alternatives"]}
+        own = self._own(flow, buffer, pu)
+        prices = {str(a["place"]): a["value"] for a in row["alternatives"]}
         if sorted(prices) != sorted(own) or len(row["alternatives"]) != len(own):
             return [*wrong, f"its alternatives are {sorted(own)}, not {sorted(prices)}"]
-        for n in own:
-            if not isclose(prices[n], self.price(flow, n), rel_tol=TOLERANCE):
-                wrong.append(f"costs {float(self.price(flow, n))} at numa:{n}, not {prices[n]}")
-        wrong += self._crossover(flow, own, row["crossover"])
-        return wrong + self._flips(flow, own, row)
+        for other in own:
+            price = self.model.price(flow, buffer, other, pu)
+            if not isclose(prices[other], price, rel_tol=TOLERANCE):
+                wrong.append(f"costs {float(price)} at {other}, not {prices[other]}")
+        return wrong
 
-    def _near(self, flow: _Flow, node: int) -> str:
+    def _own(self, flow: Stream, buffer: Buffer, pu: int | None) -> list[str]:
+        """Return the places of a ring that no limit alone refuses."""
+        key = (flow.name, buffer.kind, self.machine.package_of.get(-1 if pu is None else pu))
+        if key not in self._fitting:
+            self._fitting[key] = self._fits(flow, buffer, pu)
+        return self._fitting[key]
+
+    def _fits(self, flow: Stream, buffer: Buffer, pu: int | None) -> list[str]:
+        return [
+            place
+            for place in self.model.places(flow, buffer)
+            if not self.loads.alone_exceeds(self.loads.of(flow, buffer, place, pu))
+        ]
+
+    def _near(self, flow: Stream, place: str, pu: int | None) -> str:
+        if place == flow.gpu:
+            return "core"
+        node = int(place.rpartition(":")[2])
         if node in self.machine.numa_of(flow.device):
             return "device"
-        local = flow.pu is not None and node in self.machine.numa_of_pu[flow.pu]
-        return "core" if local else "other"
-
-    def _alone_exceeds(self, flow: _Flow, node: int) -> bool:
-        load = self._loads[flow.name, node]
-        return any(load.get(key, 0) > most for _, key, most in self.limits)
-
-    def _crossover(self, flow: _Flow, own: Sequence[int], crossover: float | None) -> list[str]:
-        """Evaluate the lines at 0, at the crossover and at 1; the best of lines is concave."""
-        lines = {
-            n: (dma + forward, whole)
-            for n in own
-            for dma, forward, whole in [self._packets[flow.name, n]]
-        }
-        start = min(lines.values())
-
-        def best(at: float) -> float:
-            return min(fixed + slope * at for fixed, slope in lines.values())
-
-        def first(at: float) -> float:
-            return start[0] + start[1] * at
-
-        if crossover is None:
-            stays = isclose(best(1), first(1), rel_tol=TOLERANCE)
-            return [] if stays else ["has a crossover, but none is given"]
-        if not 0 < crossover < 1 or not isclose(
-            best(crossover), first(crossover), rel_tol=TOLERANCE
-        ):
-            return [f"does not keep its first node up to {crossover}"]
-        meets = any(
-            slope < start[1]
-            and isclose(fixed + slope * crossover, first(crossover), rel_tol=TOLERANCE)
-            for fixed, slope in lines.values()
+        at = (
+            self.machine.numa_of(flow.gpu) if flow.gpu else self.machine.numa_of_pu.get(pu or 0, ())
         )
-        return [] if meets else [f"does not flip at {crossover}"]
+        return "core" if node in at and (flow.gpu or pu is not None) else "other"
 
-    def _flips(self, flow: _Flow, own: Sequence[int], row: Mapping[str, Any]) -> list[str]:
-        """Walk along the flips: each piece between two is the lower envelope of all lines."""
-        lines = {n: self._packets[flow.name, n] for n in own}
+    def _consumers(self, flow: Stream, row: Mapping[str, Any]) -> list[str]:
+        """The list of PUs has each candidate that can be used, at the price of its best places."""
+        given = {int(one["pu"]): one["value"] for one in row["consumers"]}
+        wrong = []
+        for pu in flow.pus:
+            if self.machine.unusable(f"pu:{pu}"):
+                continue
+            rings = [
+                [self.model.price(flow, b, place, pu) for place in self._own(flow, b, pu)]
+                for b in flow.buffers
+            ]
+            if all(rings):
+                value = sum((min(ring) for ring in rings), Fraction(0))
+                if pu not in given:
+                    wrong.append(f"pu:{pu} is not among its consumers")
+                elif not isclose(given[pu], value, rel_tol=TOLERANCE):
+                    wrong.append(f"costs {float(value)} at pu:{pu}, not {given[pu]}")
+            if len(wrong) > 3:
+                break
+        return wrong
 
-        def at(node: int, share: float) -> float:
-            dma, forward, whole = lines[node]
-            return dma + forward + whole * share
-
-        flips = row["flips"]
-        first = flips[0]["touched"] if flips else None
-        if row["crossover"] != first:
-            return [f"its first flip is at {first}, not at its crossover {row['crossover']}"]
-        if unknown := {f[end] for f in flips for end in ("from", "to")} - set(own):
-            return [f"flips to or from nodes that it may not use: {sorted(unknown)}"]
-        if any(a["to"] != b["from"] for a, b in pairwise(flips)):
-            return ["its flips do not follow one another"]
-        corners = [0.0, *(f["touched"] for f in flips), 1.0]
-        if any(a > b for a, b in pairwise(corners)):
-            return ["its flips are not in order between 0 and 1"]
-        pieces = [f["from"] for f in flips] + [f["to"] for f in flips[-1:]]
-        for node, (start, end) in zip(pieces, pairwise(corners), strict=bool(flips)):
-            for share in (start, end):
-                best = min(at(n, share) for n in own)
-                if not isclose(at(node, share), best, rel_tol=TOLERANCE):
-                    return [f"flips wrongly: numa:{node} is not the best at {share}"]
-        return []
+    def _curves(self, flow: Stream, row: Mapping[str, Any], pu: int | None) -> list[str]:
+        if flow.split or pu is None:
+            empty = row["crossover"] is None and not row["flips"]
+            return [] if empty else ["has a crossover where none is told"]
+        buffer = flow.buffers[0]
+        lines = {}
+        for place in self._own(flow, buffer, pu):
+            dma, forward, whole = self.model.parts(flow, buffer, place, pu)
+            lines[place] = (dma + forward, whole)
+        return [*crossover_faults(lines, row["crossover"]), *flip_faults(lines, row)]
 
     # -------------------------------------------------------------- the whole
-    def objective(self, decision: Decision, nodes: Sequence[int]) -> list[str]:
-        parts = [self.terms(flow, node) for flow, node in zip(self.flows, nodes, strict=True)]
-        dma, read, forward = (sum(column, Fraction(0)) for column in zip(*parts, strict=True))
-        sums = {"dma": dma, "read": read, "forward": forward}
+    def _way(self, unit: _Unit, pu: int | None, places: Sequence[str]) -> _Way:
+        model, price, loads = self.model, Fraction(0), []
+        for (flow, buffer), place in zip(unit.rings, places, strict=True):
+            price += model.price(flow, buffer, place, pu)
+            loads.append(self.loads.of(flow, buffer, place, pu))
+        if busy := self._busy(unit):
+            loads.append({f"busy pu:{pu}": busy})
+        return _Way(pu, tuple(places), price, tuple(loads))
+
+    def _busy(self, unit: _Unit) -> Fraction:
+        """Return the share of a PU that the flows of a unit take, and their task."""
+        found = sum((flow.load for flow in unit.flows), Fraction(0))
+        if task := unit.flows[0].task:
+            found += Fraction(str(self.model.tasks[task].get("load", 1)))
+        return found
+
+    def ways(self, rows: Mapping[str, Any]) -> tuple[list[_Way], list[str]]:
+        """Return the answer unit by unit; all flows of a task have one PU."""
+        found, wrong = [], []
+        for unit in self.units:
+            pus = {self._pu(flow, rows[flow.name]) for flow in unit.flows}
+            if len(pus) > 1:
+                wrong.append(
+                    f"the flows of task {unit.flows[0].task} have the PUs {sorted(map(str, pus))}"
+                )
+            places = []
+            for flow, buffer in unit.rings:
+                row = rows[flow.name]
+                places.append(
+                    self._place(row if buffer.kind == "payload" else row["rings"][buffer.kind])
+                )
+            found.append(self._way(unit, next(iter(pus)), places))
+        return found, wrong
+
+    def exceeded(self, ways: Sequence[_Way]) -> list[str]:
+        return self.loads.exceeded([load for way in ways for load in way.loads])
+
+    def holds(self, rows: Mapping[str, Any], ways: Sequence[_Way]) -> list[str]:
+        """The rate and the ring size up to which a flow may stay, from what is left of limits."""
+        sums = self.loads.sums([load for way in ways for load in way.loads])
+        wrong = []
+        for unit, way in zip(self.units, ways, strict=True):
+            for flow in unit.flows:
+                own = [
+                    load
+                    for (one, _), load in zip(unit.rings, way.loads, strict=False)
+                    if one is flow
+                ]
+                mine = self.loads.sums(own)
+                for key, now, sizes in (
+                    ("packets_per_s", flow.rate, False),
+                    ("ring_bytes", Fraction(flow.ring), True),
+                ):
+                    most = [
+                        now * (1 + (limit - sums[k]) / mine[k])
+                        for _, k, limit in self.model.limits
+                        if k in mine and k.startswith(("ring ", "llc ")) == sizes
+                    ]
+                    told = rows[flow.name]["holds"].get(key)
+                    if bool(most) != bool(told):
+                        wrong.append(f"flow {flow.name} holds without a limit of {key}, or not")
+                    elif most and not isclose(told["most"], min(most), rel_tol=1e-6, abs_tol=1e-6):
+                        wrong.append(f"flow {flow.name} holds up to {float(min(most))} {key}")
+        return wrong
+
+    def objective(self, decision: Decision, ways: Sequence[_Way]) -> list[str]:
+        sums = dict.fromkeys(TERMS, Fraction(0))
+        for unit, way in zip(self.units, ways, strict=True):
+            for (flow, buffer), place in zip(unit.rings, way.places, strict=True):
+                values = self.model.terms(flow, buffer, place, way.pu)
+                for term, value in zip(TERMS, values, strict=True):
+                    name = "descriptors" if buffer.kind == "descriptors" else term
+                    sums[name] = sums.get(name, Fraction(0)) + value
         given = {cost.term: cost.value for cost in decision.costs}
         wrong = [
             f"the term {term} is {float(value)}, not {given.get(term)} ns/s"
@@ -365,53 +293,91 @@ class _Judge:
             wrong.append("a cost term stands twice")
         units = {decision.objective.unit, *(cost.unit for cost in decision.costs)}
         wrong += [f"the unit is {UNIT}, not {unit}" for unit in sorted(units - {UNIT})]
-        total, value, bound = sum(sums.values()), decision.objective.value, decision.bound
-        if value is None or not isclose(value, total, rel_tol=TOLERANCE):
-            wrong.append(f"the objective is {float(total)}, not {value} ns/s")
+        total, given_value, bound = sum(sums.values()), decision.objective.value, decision.bound
+        if given_value is None or not isclose(given_value, total, rel_tol=TOLERANCE):
+            wrong.append(f"the objective is {float(total)}, not {given_value} ns/s")
         if bound is None or bound > float(total) * (1 + TOLERANCE):
             wrong.append(f"the bound {bound} lies above the value")
-        elif (decision.status is Status.OPTIMAL) != (bound == value):
+        elif (decision.status is Status.OPTIMAL) != (bound == given_value):
             wrong.append(f"the status {decision.status} does not fit the bound")
         return wrong
 
-    def better(self, decision: Decision, nodes: Sequence[int]) -> list[str]:
+    def better(self, decision: Decision, ways: Sequence[_Way]) -> list[str]:
         """Return a cheaper admissible assignment where the answer claims that there is none."""
         if decision.status is not Status.OPTIMAL:
             return []
-        total = self._total(nodes) * (1 - Fraction(TOLERANCE))
-        for other in self._others(nodes):
-            if self._total(other) < total and not self.exceeded(other):
-                named = zip(self.flows, other, strict=True)
-                return ["cheaper: " + ", ".join(f"{f.name} at numa:{n}" for f, n in named)]
+        total = sum((way.price for way in ways), Fraction(0)) * (1 - Fraction(TOLERANCE))
+        for other in self._others(ways):
+            if sum((w.price for w in other), Fraction(0)) < total and not self.exceeded(other):
+                return ["cheaper: " + self._words(other)]
         return []
 
-    def _total(self, nodes: Sequence[int]) -> Fraction:
-        return sum(
-            (self.price(flow, node) for flow, node in zip(self.flows, nodes, strict=True)),
-            Fraction(0),
+    def _words(self, ways: Sequence[_Way]) -> str:
+        return ", ".join(
+            f"{flow.name} at {place}"
+            for unit, way in zip(self.units, ways, strict=True)
+            for (flow, buffer), place in zip(unit.rings, way.places, strict=True)
+            if buffer.kind == "payload"
         )
 
-    def _others(self, nodes: Sequence[int]) -> Iterator[Sequence[int]]:
-        """Yield all assignments where they are few, else the single moves that would pay less."""
-        if prod(len(flow.allowed) for flow in self.flows) <= TRY_ALL:
-            yield from product(*(flow.allowed for flow in self.flows))
-            return
-        for index, (flow, at) in enumerate(zip(self.flows, nodes, strict=True)):
-            for node in flow.allowed:
-                if self.price(flow, node) < self.price(flow, at):
-                    yield [*nodes[:index], node, *nodes[index + 1 :]]
+    def _choices(self, unit: _Unit) -> Iterator[tuple[int | None, tuple[str, ...]]]:
+        """Yield PU and places of a unit by its own constraints."""
+        pus: Sequence[int | None] = [
+            pu
+            for pu in unit.flows[0].pus
+            if all(pu in flow.pus for flow in unit.flows) and not self._off(pu)
+        ] or [None]
+        rings = [self.model.places(flow, buffer) for flow, buffer in unit.rings]
+        for pu in pus:
+            for places in product(*rings):
+                yield pu, places
 
+    def _count(self, unit: _Unit) -> int:
+        rings = [len(self.model.places(flow, buffer)) for flow, buffer in unit.rings]
+        return prod(rings) * max(1, len(unit.flows[0].pus))
+
+    def _off(self, pu: int) -> bool:
+        return bool(self.machine.unusable(f"pu:{pu}"))
+
+    def _others(self, ways: Sequence[_Way]) -> Iterator[Sequence[_Way]]:
+        """Yield all assignments where they are few, else single changes that would pay less."""
+        if prod(self._count(unit) for unit in self.units) <= TRY_ALL:
+            yield from self._every()
+            return
+        for index, unit in enumerate(self.units):
+            at = ways[index]
+            others: Iterator[_Way] = self._single(unit, at)
+            if self._count(unit) <= TRY_ALL // len(self.units):
+                others = (self._way(unit, *choice) for choice in self._choices(unit))
+            for way in others:
+                if way.price < at.price:
+                    yield [*ways[:index], way, *ways[index + 1 :]]
+
+    def _single(self, unit: _Unit, at: _Way) -> Iterator[_Way]:
+        for position, (flow, buffer) in enumerate(unit.rings):
+            for place in self.model.places(flow, buffer):
+                places = [*at.places[:position], place, *at.places[position + 1 :]]
+                yield self._way(unit, at.pu, places)
+
+    def _every(self) -> Iterator[Sequence[_Way]]:
+        if not all(self._count(unit) for unit in self.units):
+            return
+        rows = [[self._way(u, *choice) for choice in self._choices(u)] for u in self.units]
+        yield from product(*rows)
+
+    # -------------------------------------------------------------- infeasible
     def infeasible(self, decision: Decision) -> list[str]:
         if decision.answer or not decision.reasons:
             return ["an infeasible answer has reasons and no flows"]
-        if any(self._gone(flow) for flow in self.flows):
+        if any(self._gone(flow, flow.pus[0] if flow.pus else None) for flow in self.model.streams):
             return []
-        if prod(len(flow.allowed) for flow in self.flows) <= TRY_ALL:
-            for nodes in product(*(flow.allowed for flow in self.flows)):
-                if not self.exceeded(nodes):
-                    return [f"not infeasible: the nodes {list(nodes)} fit"]
+        if prod(self._count(unit) for unit in self.units) <= TRY_ALL:
+            for ways in self._every():
+                if not self.exceeded(ways):
+                    return [f"not infeasible: {self._words(ways)} fits"]
         return []
 
-    def _gone(self, flow: _Flow) -> bool:
-        ends = [flow.device] if flow.pu is None else [flow.device, f"pu:{flow.pu}"]
+    def _gone(self, flow: Stream, pu: int | None) -> bool:
+        ends = [flow.device, *([flow.gpu] if flow.gpu else [])]
+        ends += [] if pu is None else [f"pu:{pu}"]
         return any(self.machine.unusable(end) for end in ends)

@@ -32,7 +32,11 @@ def register(app: typer.Typer) -> None:
 def ask(
     context: typer.Context,
     question: Annotated[
-        str, typer.Argument(help="placement, route, links, buffers, schedule, query or offers.")
+        str,
+        typer.Argument(
+            help="placement, route, links, buffers, interrupts, replicas, pci, schedule, query,"
+            " offers or power."
+        ),
     ],
     m: MachineName,
     request: Annotated[
@@ -77,6 +81,14 @@ def ask(
         list[str] | None,
         typer.Option(help='buffers: "name=rx device=eth0 consumer=20 pattern=consume".'),
     ] = None,
+    device: Annotated[
+        list[str] | None,
+        typer.Option(help='interrupts: "name=eth0 queues=16 workers=numa:0".'),
+    ] = None,
+    spill: Annotated[
+        str | None,
+        typer.Option(help="interrupts: share, next-nearest, other-package or refuse."),
+    ] = None,
     client: Annotated[
         list[str] | None,
         typer.Option(help='offers: "name=app at=pu:3 need.protocol=tcp need.speed=>=10".'),
@@ -111,6 +123,10 @@ def ask(
             help="links: judge these tables, too; OpenSM's, DOT, or a links decision (JSON).",
         ),
     ] = None,
+    off: Annotated[
+        list[str] | None,
+        typer.Option(help="power: a part that goes, or link:package:0-package:1; links: a node."),
+    ] = None,
     rules: Annotated[str | None, typer.Option(help="query: rules in clingo syntax.")] = None,
     named: Annotated[
         str | None, typer.Option(help="query: a named query; `skb queries` lists them.")
@@ -128,7 +144,7 @@ def ask(
 
     Example: skb ask route tyan-s4985 --root 0
     """
-    from skb.cli.decision_text import clock_of, in_cycles, print_decision
+    from skb.cli.decision_text import clock_of, in_cycles
     from skb.cli.requests import read_current, read_pairs, read_pus, read_request, read_tables
     from skb.decision import Limits
     from skb.knowledge import KnowledgeBase
@@ -146,12 +162,14 @@ def ask(
         "virtual_channels": virtual_channels,
         "minimal": False if longer else None,
         "failures": failures or None,
+        "off": off,
         "rules": rules,
+        "spill": spill,
         "named": named,
     }
     raw.update({key: value for key, value in given.items() if value is not None})
     rows = {"task": task, "traffic": traffic, "flow": flow, "application": application}
-    _add_rows(raw, rows)
+    _add_rows(raw, {**rows, "device": device})
     for key, words, names in (("client", client, _NEEDS), ("offer", offer, _OFFERS)):
         if words:
             more = [read_tables(text, f"--{key}", names) for text in words]
@@ -181,11 +199,20 @@ def ask(
     answer = decision.to_json()
     if unit == "cycles":
         answer = in_cycles(answer, clock)
+    _show(answer, knowledge.hits(answer), clock, json)
+    raise typer.Exit(EXIT_CODES[decision.status.value])
+
+
+def _show(answer: dict[str, Any], hits: list[dict[str, Any]], clock: float, json: bool) -> None:
+    """Print a decision, and the stored ones that use what it loses."""
+    from skb.cli.decision_text import print_decision
+    from skb.cli.power_text import print_hits
+
     if json:
-        print_json(answer)
+        print_json({**answer, "hits": hits} if hits else answer)
     else:
         print_decision(answer, clock)
-    raise typer.Exit(EXIT_CODES[decision.status.value])
+        print_hits(hits)
 
 
 def _add_rows(raw: dict[str, Any], rows: Mapping[str, list[str] | None]) -> None:

@@ -22,7 +22,8 @@ def bind(
         str,
         typer.Option(
             help="taskset, numactl, systemd, cpuset, rankfile, slurm, kubelet, libvirt or env;"
-            " links: opensm or dot."
+            " links: opensm or dot; interrupts: irq, steering, ethtool or irqbalance;"
+            " buffers: dpdk, spdk or numactl."
         ),
     ],
     output: Annotated[
@@ -31,7 +32,7 @@ def bind(
     json: Json = False,
     db: Database = None,
 ) -> None:
-    """Write a placement, or tables, as commands or files of another program.
+    """Write a decision as commands or files of another program.
 
     Example: skb bind 3f2a --to taskset
     """

@@ -6,7 +6,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from skb.cli.interrupts_text import print_interrupts
 from skb.cli.output import number, table
+from skb.cli.pci_text import print_pci
+from skb.cli.replicas_text import print_replicas
 from skb.errors import RequestError
 from skb.wording import counted, led, listed, spans
 
@@ -74,6 +77,10 @@ def print_decision(answer: dict[str, Any], clock: float = 0.0) -> None:
         "query": _query,
         "offers": _offers,
         "links": _links,
+        "interrupts": print_interrupts,
+        "pci": print_pci,
+        "power": _power,
+        "replicas": print_replicas,
     }
     if answer["status"] in {"optimal", "feasible"}:
         printers[answer["question"]](answer["answer"])
@@ -143,11 +150,39 @@ def _frontier(points: list[dict[str, Any]], clock: float) -> None:
 
 
 def _buffers(answer: dict[str, Any]) -> None:
-    rows = [
-        [name, flow["numa_node"], flow["near"], flow.get("touched"), flow.get("crossover")]
-        for name, flow in answer["flows"].items()
+    flows = answer["flows"]
+    # what most requests do not ask for has a column only where they do
+    wide = any(str(flow["place"]) != f"numa:{flow['numa_node']}" for flow in flows.values())
+    seated = any("consumer_pu" in flow for flow in flows.values())
+    rows = []
+    for name, flow in flows.items():
+        row = [name, flow["numa_node"]]
+        row += [flow["place"]] * wide + [flow.get("consumer_pu")] * seated
+        rows.append([*row, flow["near"], flow.get("touched"), flow.get("crossover")])
+    head = ["flow", "NUMA node", *["place"] * wide, *["consumer PU"] * seated]
+    table([*head, "near", "touched", "flips at touched"], rows[:SHOWN_ROWS])
+    if len(rows) > SHOWN_ROWS:
+        print(f"… and {len(rows) - SHOWN_ROWS} more flows; --json has all")
+    rings = [
+        [name, kind, ring["place"], ring["bytes"], ring["value"]]
+        for name, flow in flows.items()
+        for kind, ring in flow.get("rings", {}).items()
     ]
-    table(["flow", "NUMA node", "near", "touched", "flips at touched"], rows)
+    if rings:
+        table(["flow", "ring", "place", "bytes", "ns/s"], rings[:SHOWN_ROWS])
+    held = [
+        [name, hold["packets_per_s"], hold["ring_bytes"]]
+        for name, flow in flows.items()
+        for hold in [flow.get("holds", {})]
+        if any(hold.values())
+    ]
+    if held:
+        rows = [[name, _hold(rate), _hold(ring)] for name, rate, ring in held]
+        table(["flow", "holds to packets/s", "holds to ring bytes"], rows[:SHOWN_ROWS])
+
+
+def _hold(limit: dict[str, Any] | None) -> str:
+    return "" if limit is None else f"{number(limit['most'])} ({limit['because']})"
 
 
 def _offers(answer: dict[str, Any]) -> None:
@@ -211,6 +246,12 @@ def _backlog(told: dict[str, Any]) -> None:
         where = f": {' -> '.join(run['where'][0])}" if run["where"] else ""
         packets = f"{counted(run['most'], 'packet')} of {number(told['packet_bytes'])} bytes"
         print(f"  {packets} for the worst backlog where {when}{where}")
+
+
+def _power(answer: dict[str, Any]) -> None:
+    from skb.cli.power_text import print_power
+
+    print_power(answer)
 
 
 def _failures(rows: list[dict[str, Any]]) -> None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 SIZE_LIMIT = 4 * 1024 * 1024
 # what holds the name of a task or an application is text, also where it looks like a number
 _TEXTS = frozenset({"name", "from", "to", "task"})
+# and lists of these are of numbers
+_NUMBERS = frozenset({"vectors", "load"})
 MOST_PUS = 100_000
 
 
@@ -104,6 +106,8 @@ def read_pairs(text: str, place: str) -> dict[str, Any]:
             mend = f'write "{word}=true"' if word.isidentifier() else 'write "name=rx cores=2"'
             raise RequestError(wrong, place=place, mend=mend)
         found[key] = value if key in _TEXTS else _typed(value)
+        if key in _NUMBERS and isinstance(found[key], list):
+            found[key] = [_typed(part) for part in found[key]]
     return found
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from skb.draw.arrows import between, centre_edge, on_curve
 from skb.draw.boxes import index, layout
+from skb.draw.interrupts_svg import drawn as interrupts
 from skb.draw.machine_svg import scene
 from skb.draw.packing import Box
 from skb.draw.style import HEAT_STEPS, STYLE, TASK_COLOURS, WEIGHTS
@@ -50,6 +51,13 @@ class Overlay:
 
 def decision_svg(machine: Machine, decision: Json) -> str:
     """Return the decision drawn over the machine as one self-contained SVG document."""
+    if decision.get("question") == "pci" and decision.get("answer"):
+        # addresses are no parts of the machine: they have a map of their own
+        from skb.draw import pci_svg
+
+        lines = [_headline(decision), *_reasons(decision)]
+        if drawn := pci_svg.draw(decision["answer"], f"pci on {machine.name}", lines):
+            return drawn
     over = _overlay(machine, decision)
     lines = [_headline(decision), *over.legend, *_reasons(decision)]
     top = over.box.h
@@ -80,6 +88,17 @@ def _overlay(machine: Machine, decision: Json) -> Overlay:
         return _buffers(machine, answer, _mapping(decision.get("request")))
     if decision.get("question") == "links" and answer.get("load"):
         return _links(machine, answer)
+    if decision.get("question") == "interrupts" and answer.get("queues"):
+        return Overlay(*interrupts(machine, answer))
+    if decision.get("question") == "replicas" and answer.get("objects"):
+        # it makes an overlay of this module
+        from skb.draw.replicas_svg import overlay
+
+        return overlay(machine, answer)
+    if decision.get("question") == "power" and answer.get("order") is not None:
+        from skb.draw import power_svg
+
+        return power_svg.overlay(machine, answer)
     return Overlay(layout(machine))
 
 
@@ -252,23 +271,36 @@ def _task_line(name: str, place: Json, pus: list[str], at: int) -> str:
 def _buffers(machine: Machine, answer: Json, request: Json) -> Overlay:
     asked = {str(_mapping(row).get("name")): _mapping(row) for row in _list(request.get("flow"))}
     flows = {str(name): _mapping(flow) for name, flow in _mapping(answer["flows"]).items()}
+    rings = [
+        (name, words, _mapping(ring))
+        for name, flow in flows.items()
+        for words, ring in [
+            (name, flow),
+            *((f"{name} · {kind}", row) for kind, row in _mapping(flow.get("rings")).items()),
+        ]
+    ]
     guests: dict[str, list[str]] = defaultdict(list)
-    for name, flow in flows.items():
-        guests[f"numa:{flow.get('numa_node')}"].append(name)
+    for _, words, ring in rings:
+        guests[f"numa:{ring.get('numa_node')}"].append(words)
     keep = {pu for name in flows if (pu := _pu(machine, _consumer(asked, flows, name)))}
     over = Overlay(layout(machine, keep=frozenset(keep), guests=guests))
     at = index(over.box)
-    for name, flow in flows.items():
-        buffer = at.get(f"flow:{name}")
-        if buffer is None:
+    for name, words, ring in rings:
+        flow, wish = flows[name], asked.get(name, {})
+        device = at.get(_device(wish.get("device") or flow.get("device")))
+        reader = _consumer(asked, flows, name)
+        consumer = at.get(_pu(machine, reader)) or at.get(str(reader))
+        buffer = at.get(f"flow:{words}")
+        if buffer is None and str(ring.get("place")) != str(reader):
             continue
-        near = flow.get("near")
-        over.classes[buffer.name] = f"near-{near}" if near in {"device", "core"} else ""
-        device = at.get(_device(asked.get(name, {}).get("device") or flow.get("device")))
-        consumer = at.get(_pu(machine, _consumer(asked, flows, name)))
-        outwards = str(asked.get(name, {}).get("direction", "rx")) == "tx"
-        way = [consumer, buffer, device] if outwards else [device, buffer, consumer]
-        over.arrows.extend(_flow(name, [box for box in way if box is not None]))
+        near = flow.get("near") if words == name else ""
+        if buffer is not None:
+            over.classes[buffer.name] = f"near-{near}" if near in {"device", "core"} else ""
+        # of what lies in the consumer itself, a GPU, the way has no stop
+        way = [device, buffer, consumer]
+        if str(wish.get("direction", "rx")) in {"tx", "write"}:
+            way.reverse()
+        over.arrows.extend(_flow(words, [box for box in way if box is not None]))
         for box, css in ((device, "pick"), (consumer, "pick member")):
             if box is not None:
                 over.classes[box.name] = css

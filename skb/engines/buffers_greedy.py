@@ -1,154 +1,240 @@
-"""Many flows on few nodes: regret greedy with moves and swaps, and a Lagrangian lower bound.
+"""An answer of `buffers` for any number of flows, from the bound: seated, then mended.
 
-The generalised assignment problem in whole numbers: flow f at node n costs `prices[f][n]` and takes
-`uses[f][n][r]` of each resource r, which gives `limits[r]`. A node that a flow may not use is
-absent from its row.
+Groups are seated one after the other, those of which the bound's mixture is surest first, each
+where the mixture has most of it; where that does not end, most regret first, or largest first. At
+last pieces move or trade places while that pays. Whole numbers only: limits are kept exactly.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-Uses = Mapping[str, int]
-_UNIT = 2**40
-_ROUNDS = 40
-_PASSES = 6
+from skb.engines.buffers_bound import Bounded
+from skb.engines.buffers_choice import Choice, Relaxed
+
+if TYPE_CHECKING:
+    from skb.engines.buffers_choice import Floats
+
+PASSES = 6
+# trades that are tried, all in all, and partners for each
+WORK = 1500
+_PARTNERS = 400
+_FAINT = 1e-6
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """The choice that is asked for; see the module's docstring."""
+class Seating:
+    """Which option each piece of the picked blocks has, and what is left of each resource."""
 
-    prices: Sequence[Mapping[int, int]]
-    uses: Sequence[Mapping[int, Uses]]
-    limits: Mapping[str, int]
+    def __init__(self, problem: Choice, relaxed: Relaxed, work: int = WORK) -> None:
+        import numpy as np
 
+        self.problem = problem
+        self.work = work
+        self.priced = relaxed.option
+        self.block_cost = relaxed.block
+        self.price = problem.price.tolist()
+        self.begin = problem.use_of.tolist()
+        self.option_of = problem.option_of.tolist()
+        self.piece_of = problem.piece_of.tolist()
+        self.block_of = problem.block_of.tolist()
+        self.least = np.minimum.reduceat(problem.price, problem.option_of[:-1]).tolist()
+        self._resource = problem.resource.tolist()
+        self._amount = problem.amount.tolist()
+        self._ranked: dict[int, list[int]] = {}
+        # the last resource is none, and has no limit
+        self.left = [*problem.limit.tolist(), 2**62]
+        self.at: dict[int, int] = {}
+        self.holders: list[dict[int, None]] = [{} for _ in self.left]
 
-@dataclass(slots=True)
-class _State:
-    problem: Assignment
-    used: dict[str, int] = field(default_factory=dict)
-    at: dict[int, int] = field(default_factory=dict)
+    # ------------------------------------------------------------ seats
+    def uses(self, option: int) -> list[tuple[int, int]]:
+        """Return resources and amounts of an option."""
+        a, b = self.begin[option], self.begin[option + 1]
+        return list(zip(self._resource[a:b], self._amount[a:b], strict=True))
 
-    def fits(self, flow: int, node: int) -> bool:
-        limits = self.problem.limits
-        return all(
-            self.used.get(resource, 0) + amount <= limits[resource]
-            for resource, amount in self.problem.uses[flow][node].items()
-            if resource in limits
+    def ranked(self, piece: int) -> list[int]:
+        """Return the options of a piece, the cheapest at the multipliers first."""
+        found = self._ranked.get(piece)
+        if found is None:
+            a, b = self.option_of[piece], self.option_of[piece + 1]
+            found = (self.priced[a:b].argsort(kind="stable") + a).tolist()
+            self._ranked[piece] = found
+        return found
+
+    def fits(self, option: int) -> bool:
+        left = self.left
+        for i in range(self.begin[option], self.begin[option + 1]):
+            if self._amount[i] > left[self._resource[i]]:
+                return False
+        return True
+
+    def put(self, piece: int, option: int) -> None:
+        self.at[piece] = option
+        for i in range(self.begin[option], self.begin[option + 1]):
+            self.left[self._resource[i]] -= self._amount[i]
+            self.holders[self._resource[i]][piece] = None
+
+    def take(self, piece: int) -> int:
+        option = self.at.pop(piece)
+        for i in range(self.begin[option], self.begin[option + 1]):
+            self.left[self._resource[i]] += self._amount[i]
+            self.holders[self._resource[i]].pop(piece, None)
+        return option
+
+    def short(self, option: int) -> list[int]:
+        """Return the resources of which an option needs more than is left."""
+        return [r for r, amount in self.uses(option) if amount > self.left[r]]
+
+    def picked(self) -> list[int]:
+        """Return the picked options in the order of their pieces."""
+        return [self.at[piece] for piece in sorted(self.at)]
+
+    def reprice(self, priced: Floats) -> None:
+        """Rank options by other prices from now on."""
+        self.priced = priced
+        self._ranked = {}
+
+    # ------------------------------------------------------------ one after the other
+    def seat(self, order: Sequence[int]) -> bool:
+        """Seat the groups in an order; return whether all have a place."""
+        return all(self._seat_group(group) for group in order)
+
+    def _seat_group(self, group: int) -> bool:
+        own = range(self.block_of[group], self.block_of[group + 1])
+        blocks = sorted(own, key=lambda block: (self.block_cost[block], block))
+        return any(self._seat_block(block, evict=False) for block in blocks) or any(
+            self._seat_block(block, evict=True) for block in blocks
         )
 
-    def put(self, flow: int, node: int) -> None:
-        self.at[flow] = node
-        for resource, amount in self.problem.uses[flow][node].items():
-            self.used[resource] = self.used.get(resource, 0) + amount
+    def _seat_block(self, block: int, *, evict: bool) -> bool:
+        done: list[int] = []
+        for piece in range(self.piece_of[block], self.piece_of[block + 1]):
+            option = next((one for one in self.ranked(piece) if self.fits(one)), None)
+            if option is None and evict:
+                option = self._made_room(piece)
+            if option is None:
+                for other in done:
+                    self.take(other)
+                return False
+            self.put(piece, option)
+            done.append(piece)
+        return True
 
-    def take(self, flow: int) -> int:
-        node = self.at.pop(flow)
-        for resource, amount in self.problem.uses[flow][node].items():
-            self.used[resource] -= amount
-        return node
+    def _made_room(self, piece: int) -> int | None:
+        """Move one other piece to a next place of its own so that this one fits; return where."""
+        for option in self.ranked(piece):
+            for other in self._partners(piece, option):
+                at = self.take(other)
+                if self.fits(option):
+                    self.put(piece, option)
+                    new = next((o for o in self.ranked(other) if o != at and self.fits(o)), None)
+                    self.take(piece)
+                    if new is not None:
+                        self.put(other, new)
+                        return option
+                self.put(other, at)
+        return None
+
+    def _partners(self, piece: int, option: int) -> Iterator[int]:
+        """Yield pieces that hold what an option lacks; each counts as work."""
+        short = self.short(option)
+        tried = 0
+        for other in list(self.holders[short[0]]) if short else ():
+            if other == piece or other not in self.at:
+                continue
+            tried += 1
+            self.work -= 1
+            if tried > _PARTNERS or self.work < 0:
+                return
+            yield other
+
+    # ------------------------------------------------------------ mending
+    def mend(self) -> None:
+        """Move and trade while that pays, for some passes."""
+        for _ in range(PASSES):
+            paid = [self._better(piece) for piece in self._unhappy()]
+            if not any(paid):
+                return
+
+    def _unhappy(self) -> list[int]:
+        cost, least = self.price, self.least
+        found = [(least[p] - cost[o], p) for p, o in self.at.items() if cost[o] > least[p]]
+        return [piece for _, piece in sorted(found)]
+
+    def _better(self, piece: int) -> bool:
+        """Give a piece a cheaper place that is free, or that another one leaves at less cost."""
+        cost, old = self.price, self.at[piece]
+        better = [one for one in self.ranked(piece) if cost[one] < cost[old]]
+        better.sort(key=cost.__getitem__)
+        self.take(piece)
+        free = next((one for one in better if self.fits(one)), None)
+        self.put(piece, old if free is None else free)
+        for option in better:
+            if free is not None and cost[option] >= cost[free]:
+                break
+            if self.work >= 0 and self._trade(piece, option):
+                return True
+        return free is not None
+
+    def _trade(self, piece: int, option: int) -> bool:
+        cost, old = self.price, self.at[piece]
+        gain = cost[old] - cost[option]
+        self.take(piece)
+        for other in self._partners(piece, option):
+            at = self.take(other)
+            if self.fits(option):
+                self.put(piece, option)
+                for new in self.ranked(other):
+                    if new != at and cost[new] - cost[at] < gain and self.fits(new):
+                        self.put(other, new)
+                        return True
+                self.take(piece)
+            self.put(other, at)
+        self.put(piece, old)
+        return False
 
 
-def greedy(problem: Assignment) -> list[int] | None:
-    """Return a node for each flow within all limits, or None where the greedy order finds none."""
-    state = _State(problem)
-    order = sorted(
-        range(len(problem.prices)), key=lambda flow: (-_regret(problem.prices[flow]), flow)
+def answered(problem: Choice, bound: Bounded, work: int = WORK) -> list[int] | None:
+    """Return options within all limits, or None where none of the orders finds them."""
+    import numpy as np
+
+    best: Seating | None = None
+    for rank, priced in _orders(problem, bound):
+        ends = problem.piece_of[problem.block_of]
+        order = np.argsort(-np.maximum.reduceat(rank, ends[:-1]), kind="stable").tolist()
+        seating = Seating(problem, replace(bound.relaxed, option=priced), work)
+        if seating.seat(order):
+            best = seating
+            break
+    if best is None:
+        return None
+    best.reprice(bound.relaxed.option)
+    best.mend()
+    return best.picked()
+
+
+def _orders(problem: Choice, bound: Bounded) -> Iterator[tuple[Floats, Floats]]:
+    """Yield orders of pieces with prices of options: as mixed, then by regret, then by size."""
+    import numpy as np
+
+    option = bound.relaxed.option
+    scale = float(np.abs(option).max()) or 1.0
+    # equal shares of the mixture are told apart by the prices at the multipliers
+    yield (
+        np.where(np.isfinite(rows := problem.by_piece(bound.mix)), rows, 0.0).max(axis=1),
+        _FAINT * option / scale - bound.mix,
     )
-    for flow in order:
-        row = problem.prices[flow]
-        fitting = (n for n in sorted(row, key=lambda n: (row[n], n)) if state.fits(flow, n))
-        node = next(fitting, None)
-        if node is None:
-            return None
-        state.put(flow, node)
-    for _ in range(_PASSES):
-        if not (_moves(state, order) or _swaps(state, order)):
-            break
-    return [state.at[flow] for flow in range(len(order))]
+    rows = np.sort(problem.by_piece(option), axis=1)
+    regret = rows[:, 1] - rows[:, 0] if rows.shape[1] > 1 else np.full(len(rows), np.inf)
+    yield regret, option
+    share = np.maximum.reduceat(problem.share, problem.use_of[:-1])
+    yield np.maximum.reduceat(share, problem.option_of[:-1]), option
 
 
-def _regret(row: Mapping[int, int]) -> int:
-    """Return what the second choice costs more than the first; a flow without one comes first."""
-    best = sorted(row.values())
-    return best[1] - best[0] if len(best) > 1 else 2**62
+def total(problem: Choice, picked: Sequence[int]) -> int:
+    """Return the price of picked options."""
+    import numpy as np
 
-
-def _moves(state: _State, order: Sequence[int]) -> bool:
-    """Move each flow to its cheapest node with room; return whether any moved."""
-    moved = False
-    for flow in order:
-        row = state.problem.prices[flow]
-        old = state.take(flow)
-        better = (n for n in sorted(row, key=lambda n: (row[n], n)) if row[n] < row[old])
-        new = next((n for n in better if state.fits(flow, n)), old)
-        state.put(flow, new)
-        moved = moved or new != old
-    return moved
-
-
-def _swaps(state: _State, order: Sequence[int]) -> bool:
-    """Exchange the nodes of two flows where both together pay less; return whether any did."""
-    prices = state.problem.prices
-    unhappy = [f for f in order if prices[f][state.at[f]] > min(prices[f].values())]
-    swapped = False
-    for flow in unhappy:
-        for other in order:
-            swapped = _swap(state, flow, other) or swapped
-    return swapped
-
-
-def _swap(state: _State, flow: int, other: int) -> bool:
-    prices = state.problem.prices
-    here, there = state.at[flow], state.at[other]
-    if here == there or there not in prices[flow] or here not in prices[other]:
-        return False
-    if prices[flow][there] + prices[other][here] >= prices[flow][here] + prices[other][there]:
-        return False
-    state.take(flow)
-    state.take(other)
-    if state.fits(flow, there):
-        state.put(flow, there)
-        if state.fits(other, here):
-            state.put(other, here)
-            return True
-        state.take(flow)
-    state.put(flow, here)
-    state.put(other, there)
-    return False
-
-
-def lower_bound(problem: Assignment, upper: int) -> int:
-    """Return a lower bound of the total price: Lagrange multipliers on the limits, by subgradient.
-
-    Any multipliers give a valid bound (Fisher, 1981); they are whole numbers in units of 2**-40, so
-    no rounding can lift it. `upper` is the price of a known assignment, which sets the step.
-    """
-    multipliers = dict.fromkeys(problem.limits, 0)
-    best = 0
-    for count in range(_ROUNDS):
-        value, used = _relaxed(problem, multipliers)
-        best = max(best, -(-value // _UNIT))
-        excess = {r: used.get(r, 0) - limit for r, limit in problem.limits.items()}
-        norm = sum(e * e for e in excess.values())
-        if norm == 0 or best >= upper:
-            break
-        step = max(0, upper * _UNIT - value) / norm / (1 + count / 8)
-        multipliers = {r: max(0, multipliers[r] + round(step * e)) for r, e in excess.items()}
-    return best
-
-
-def _relaxed(problem: Assignment, multipliers: Mapping[str, int]) -> tuple[int, dict[str, int]]:
-    total = -sum(multipliers[r] * limit for r, limit in problem.limits.items())
-    used: dict[str, int] = {}
-    for row, uses in zip(problem.prices, problem.uses, strict=True):
-        value, node = min(
-            (p * _UNIT + sum(multipliers.get(r, 0) * a for r, a in uses[n].items()), n)
-            for n, p in row.items()
-        )
-        total += value
-        for resource, amount in uses[node].items():
-            used[resource] = used.get(resource, 0) + amount
-    return total, used
+    return int(problem.price[np.array(picked, dtype=np.int64)].sum())

@@ -12,7 +12,11 @@ from importlib import import_module
 from skb.errors import NotFoundError
 from skb.questions.question import Explain, Question
 
-NAMES = ("placement", "route", "buffers", "schedule", "query", "offers", "links")
+NAMES = (
+    *("placement", "route", "buffers", "schedule", "query", "offers", "links", "replicas", "power"),
+    "interrupts",
+    "pci",
+)
 
 
 def question(name: str) -> Question:

@@ -1,341 +1,371 @@
-"""From flows to an instance: resources, constraints in words, and whole numbers that fit clingo."""
+"""From flows to an instance: groups, rings, places, prices, amounts, and constraints in words."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import gcd, lcm
 
-from skb.bandwidth import Bandwidths
 from skb.decision import Reason
-from skb.engines.asp import INTEGER_MAX, Atom
 from skb.machine import Machine
-from skb.questions.buffers_price import PacketCost
-from skb.questions.buffers_request import Capacity, Flow
+from skb.questions.buffers_price import PacketCost, Prices
+from skb.questions.buffers_request import Asked, Flow, whole
+from skb.questions.buffers_rings import Place, Ring, Sites, rings_of, unavailable
+from skb.questions.buffers_uses import Amounts, Limit, Ways, limits_of
 
-NO_BUFFERS = ("gpu", "special")
+ZERO = whole(Fraction(0))
+# weights and sums of amounts stay below these, so that 64 bits hold all sums
+WEIGHT_MAX, AMOUNT_MAX = 2**40, 2**60
+_WISH: Mapping[str, int] = {"device": 0, "core": 1, "other": 2}
+
+
+@dataclass(slots=True)
+class Option:
+    """A place of a ring, or the PU of a seat, with price in ps/s, uses, and what forbids it;
+    `alone` says that no limit is exceeded by it alone.
+    """
+
+    price: Fraction
+    uses: Amounts
+    bars: tuple[str, ...]
+    place: Place | None = None
+    cost: PacketCost | None = None
+    pu: int | None = None
+    weight: int = 0
+    alone: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class Limit:
-    """What a resource gives at most, in bytes or bytes per second, and who says so."""
+class Piece:
+    """A ring of a flow with its places, or the seat of a group with its PUs."""
 
-    id: str
-    resource: str
-    limit: Fraction
+    flow: int
+    ring: Ring | None
+    options: list[Option]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The pieces of a group where one of `pus`, which are alike, consumes (empty: nobody)."""
+
+    pus: tuple[int, ...]
+    pieces: list[Piece]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Flows whose consumer is chosen as one, and how that may be."""
+
+    flows: tuple[int, ...]
+    blocks: list[Block]
+
+
+Chosen = list[tuple[Block, list[Option]]]
 
 
 @dataclass(slots=True)
 class Instance:
-    """Everything about one request: prices, uses, limits, and the words of each constraint.
+    """Everything about one request.
 
-    `costs[f][n]` is the packet cost of flow f at node n; `uses[f][n]` its exact amounts by resource
-    (bytes of memory, bytes per second); `weights[f][n]` the price above the flow's cheapest node in
-    units of `unit` ns/s, rounded down, so that a bound in weights bounds the price; `exact` says
-    that no weight was rounded; `tightest` is the smallest limit of each resource that can bind;
-    `stated` names the resources with a limit; `fine` is an exact common divisor of a resource's
-    amounts, `steps` the same or, where 31 bits are too few for it, a coarser one.
+    `weights` of options are prices above the piece's cheapest in units of `unit` ps/s, rounded down
+    where `exact` is false; `base` is the sum of what every answer pays; `steps` what one whole
+    amount of each resource stands for, exact where the resource is not in `coarse`; `tightest` the
+    smallest limit of each resource that can bind, `limits` those that can; `stated` the resources
+    with a limit.
     """
 
     machine: Machine
     flows: tuple[Flow, ...]
-    costs: list[dict[int, PacketCost]]
-    uses: list[dict[int, dict[str, Fraction]]]
-    limits: list[Limit]
+    groups: list[Group]
+    all_limits: list[Limit]
     reasons: dict[str, Reason]
+    limits: list[Limit] = field(default_factory=list)
     unit: Fraction = Fraction(1)
     exact: bool = True
-    weights: list[dict[int, int]] = field(default_factory=list)
+    base: Fraction = Fraction(0)
     tightest: dict[str, Fraction] = field(default_factory=dict)
-    fine: dict[str, Fraction] = field(default_factory=dict)
     steps: dict[str, Fraction] = field(default_factory=dict)
+    coarse: set[str] = field(default_factory=set)
     stated: frozenset[str] = frozenset()
     warnings: list[str] = field(default_factory=list)
 
-    def price(self, flow: int, node: int) -> Fraction:
-        """Return what a flow pays at a node, in ns/s."""
-        one = self.flows[flow]
-        return one.packets_per_s * self.costs[flow][node].at(one.touched) / 1000
+    def pieces(self) -> Iterator[Piece]:
+        return (p for group in self.groups for block in group.blocks for p in block.pieces)
 
-    @property
-    def cheapest(self) -> Fraction:
-        """The sum of every flow's cheapest node, in ns/s: a bound that needs no search."""
-        return sum(
-            (min(self.price(f, n) for n in row) for f, row in enumerate(self.costs)), Fraction(0)
-        )
+    def allowed(self, option: Option) -> bool:
+        """Return whether no constraint forbids an option and no limit alone."""
+        return option.alone and not option.bars
 
-    @property
-    def relaxed(self) -> bool:
-        """Whether some amounts do not fit 31 bits, so that the rules see a relaxed instance."""
-        return self.steps != self.fine
-
-    def exceeded(self, nodes: Sequence[int]) -> list[Limit]:
-        """Return the limits that an assignment breaks, in exact arithmetic."""
-        used = self.used(nodes)
-        return [one for one in self.limits if used.get(one.resource, Fraction(0)) > one.limit]
-
-    def used(self, nodes: Sequence[int]) -> dict[str, Fraction]:
-        """Return what an assignment takes of each resource."""
-        sums: dict[str, Fraction] = defaultdict(Fraction)
-        for row, node in zip(self.uses, nodes, strict=True):
-            for resource, amount in row[node].items():
-                sums[resource] += amount
+    def used(self, chosen: Chosen) -> dict[str, Fraction]:
+        """Return what an answer takes of each resource."""
+        sums: dict[str, Fraction] = defaultdict(lambda: ZERO)
+        for _, options in chosen:
+            for option in options:
+                for resource, amount in option.uses.items():
+                    sums[resource] += amount
         return sums
 
-
-def unavailable(machine: Machine, node: int) -> str:
-    """Return why a node holds no buffers, or an empty string."""
-    name = f"numa:{node}"
-    if reason := machine.unusable(name):
-        return reason
-    if machine.value("memory_size", name) == 0:
-        return f"{name} has no memory"
-    kind = machine.value("memory_kind", name)
-    return f"{name} is {kind} memory" if kind in NO_BUFFERS else ""
+    def exceeded(self, chosen: Chosen) -> list[Limit]:
+        """Return the limits that an answer breaks, in exact arithmetic."""
+        used = self.used(chosen)
+        return [one for one in self.limits if used.get(one.resource, ZERO) > one.limit]
 
 
-def near(machine: Machine, flow: Flow, node: int) -> str:
-    """Return where a node is: at the device, at the core, or elsewhere; the device wins a tie."""
-    if node in machine.numa_of(flow.device):
-        return "device"
-    if flow.consumer is not None and node in machine.numa_of_pu[flow.consumer]:
+def near(machine: Machine, flow: Flow, place: Place, pu: int | None) -> str:
+    """Return where a place is: at the device, at the consumer, or elsewhere; the device wins."""
+    if place.node is None:
         return "core"
-    return "other"
+    if place.node in machine.numa_of(flow.device):
+        return "device"
+    if flow.consumer.gpu:
+        return "core" if place.node in machine.numa_of(flow.consumer.gpu) else "other"
+    return "core" if pu is not None and place.node in machine.numa_of_pu[pu] else "other"
 
 
-def build(
-    machine: Machine,
-    flows: tuple[Flow, ...],
-    capacities: Sequence[Capacity],
-    rates: Bandwidths,
-    packets: list[dict[int, PacketCost]],
-) -> Instance:
+def build(machine: Machine, asked: Asked, prices: Prices, sites: Sites) -> Instance:
     """Return the instance of a request."""
-    ways = _Ways(rates, {one.object for one in capacities})
-    uses = [{node: ways.uses(flow, node) for node in machine.numa} for flow in flows]
-    limits, reasons = _limits(rates, capacities)
-    instance = Instance(machine, flows, packets, uses, limits, reasons)
-    instance.stated = frozenset(limit.resource for limit in limits)
-    instance.limits = [limit for limit in limits if _can_bind(instance, limit)]
+    return _Builder(machine, asked, prices, sites).build()
+
+
+class _Builder:
+    def __init__(self, machine: Machine, asked: Asked, prices: Prices, sites: Sites) -> None:
+        self.machine, self.asked, self.prices, self.sites = machine, asked, prices, sites
+        self.ways = Ways(prices.rates, {one.object for one in asked.capacities})
+        self.reasons: dict[str, Reason] = {}
+        self.unavailable = {n: unavailable(machine, n) for n in machine.numa}
+        self._alike: dict[int, tuple[object, ...]] = {}
+        self._ranked: dict[tuple[object, ...], list[Place]] = {}
+
+    def build(self) -> Instance:
+        for node, why in self.unavailable.items():
+            if why:
+                name = f"unavailable:numa:{node}"
+                self.reasons[name] = Reason(name, why, (f"numa:{node}",))
+        flows = self.asked.flows
+        shared: dict[str, list[int]] = defaultdict(list)
+        for index, flow in enumerate(flows):
+            key = f"task {flow.consumer.task}" if flow.consumer.task else f"flow {index}"
+            shared[key].append(index)
+        groups = [self._group(tuple(members)) for members in shared.values()]
+        loads = sorted(
+            {
+                int(resource.partition("pu:")[2])
+                for group in groups
+                for block in group.blocks
+                for piece in block.pieces
+                if piece.ring is None
+                for option in piece.options
+                for resource in option.uses
+            }
+        )
+        limits, words = limits_of(self.prices.rates, self.asked.capacities, self.sites, loads)
+        instance = Instance(self.machine, flows, groups, limits, {**self.reasons, **words})
+        instance.stated = frozenset(limit.resource for limit in limits)
+        _bind(instance)
+        _weigh(instance)
+        return instance
+
+    # ------------------------------------------------------------ groups
+    def _group(self, members: tuple[int, ...]) -> Group:
+        flows = [self.asked.flows[index] for index in members]
+        for flow in flows:
+            self._wanted(flow)
+        consumer = flows[0].consumer
+        load = sum((flow.load for flow in flows), ZERO)
+        if consumer.task:
+            load += Fraction(str(self.asked.tasks[consumer.task].load))
+        pus = [pu for pu in consumer.pus if all(pu in flow.consumer.pus for flow in flows)]
+        usable = [pu for pu in pus if not self.machine.unusable(f"pu:{pu}")]
+        bars: list[str] = []
+        if not usable and consumer.pus:
+            bars = self._gone(flows, consumer.pus)
+            usable = pus or list(consumer.pus[:1])
+        classes: dict[tuple[object, ...], list[int]] = defaultdict(list)
+        for pu in usable:
+            classes[self._class(pu) if len(usable) > 1 else ()].append(pu)
+        blocks = [
+            self._block(members, tuple(alike), load, consumer.free, bars)
+            for alike in (classes.values() if classes else [[]])
+        ]
+        return Group(members, blocks)
+
+    def _class(self, pu: int) -> tuple[object, ...]:
+        """Return what the price of a PU depends on."""
+        if pu not in self._alike:
+            machine, costs, rates = self.machine, self.prices.costs, self.prices.rates
+            self._alike[pu] = (
+                machine.package_of.get(pu),
+                machine.numa_of_pu[pu],
+                tuple((costs.memory_ps(pu, n), rates.memory_mib_s(pu, n)) for n in machine.numa),
+            )
+        return self._alike[pu]
+
+    def _block(
+        self,
+        members: Sequence[int],
+        pus: tuple[int, ...],
+        load: Fraction,
+        free: bool,
+        bars: Sequence[str],
+    ) -> Block:
+        pu = pus[0] if pus else None
+        pieces = []
+        for index in members:
+            flow = self.asked.flows[index]
+            ends = [flow.device, *([flow.consumer.gpu] if flow.consumer.gpu else [])]
+            own = [*bars, *(self._end(flow, end) for end in ends if self.machine.unusable(end))]
+            for ring in rings_of(flow):
+                pieces.append(self._piece(index, flow, ring, pu, own))
+        if pus and (free or load):
+            seats = [
+                Option(Fraction(0), {f"load pu:{one}": load} if load else {}, (), pu=one)
+                for one in pus
+            ]
+            pieces.append(Piece(members[0], None, seats))
+        return Block(pus, pieces)
+
+    def _piece(
+        self, index: int, flow: Flow, ring: Ring, pu: int | None, bars: Sequence[str]
+    ) -> Piece:
+        options = []
+        places = self._places(flow, ring, pu)
+        for place, uses in zip(places, self.ways.uses(flow, ring, places, pu), strict=True):
+            cost = self.prices.of(flow, ring, place, pu)
+            price = whole(flow.packets_per_s * cost.at(ring.touched))
+            own = (*bars, *self._bars(flow, ring, place, cost))
+            options.append(Option(price, uses, own, place, cost))
+        return Piece(index, ring, options)
+
+    def _places(self, flow: Flow, ring: Ring, pu: int | None) -> list[Place]:
+        """Return the places of a ring, near the device first, then near the consumer."""
+        payload = ring.kind == "payload"
+        key = (flow.device, flow.consumer.gpu, flow.direct, flow.outgoing, payload, pu)
+        if key not in self._ranked:
+            found = self.sites.places(flow, ring)
+            self._ranked[key] = sorted(found, key=lambda place: self._rank(flow, place, pu))
+        return self._ranked[key]
+
+    def _rank(self, flow: Flow, place: Place, pu: int | None) -> tuple[int, bool, int, bool]:
+        node = place.node
+        wish = _WISH[near(self.machine, flow, place, pu)]
+        return (wish, node is not None, -1 if node is None else node, place.cached)
+
+    # ------------------------------------------------------------ constraints
+    def _named(self, name: str, text: str, flow: Flow, *items: str) -> str:
+        self.reasons[name] = Reason(name, text, (f"flow:{flow.name}", *items))
+        return name
+
+    def _wanted(self, flow: Flow) -> None:
+        rate = f"{float(flow.packets_per_s):g} packets/s of {flow.packet_bytes} bytes"
+        text = f"flow {flow.name} needs a ring of {flow.ring_bytes} bytes for {rate}"
+        self._named(f"flow:{flow.name}", text, flow)
+
+    def _gone(self, flows: Sequence[Flow], pus: Sequence[int]) -> list[str]:
+        found = []
+        for flow in flows:
+            why = self.machine.unusable(f"pu:{pus[0]}") or "its flows have no PU in common"
+            name = f"end:pu:{pus[0]}:{flow.name}"
+            found.append(self._named(name, f"flow {flow.name} ends there: {why}", flow))
+        return found[:1]
+
+    def _end(self, flow: Flow, end: str) -> str:
+        why = self.machine.unusable(end)
+        return self._named(f"end:{end}:{flow.name}", f"flow {flow.name} ends there: {why}", flow)
+
+    def _bars(self, flow: Flow, ring: Ring, place: Place, cost: PacketCost) -> Iterator[str]:
+        """Yield the constraints that keep a ring from a place."""
+        name, node = flow.name, place.node
+        what = f"flow {name}" if ring.kind == "payload" else f"the {ring.kind} of flow {name}"
+        wanted = flow.only.get(ring.kind, ())
+        if wanted and node not in wanted:
+            key = f"at:{name}" if ring.kind == "payload" else f"at:{ring.kind}:{name}"
+            yield self._named(key, f"{what} wants numa:{wanted[0]}", flow, f"numa:{wanted[0]}")
+        if ring.kind == "payload" and node in flow.never:
+            text = f"{what} refuses numa:{node}"
+            yield self._named(f"not_at:{node}:{name}", text, flow, f"numa:{node}")
+        if node is not None and self.unavailable[node]:
+            yield f"unavailable:numa:{node}"
+        depth = flow.queue_depth
+        if depth and ring.kind == "payload":
+            most = Fraction(depth * 10**12, max(1, cost.dma_ps))
+            if flow.packets_per_s > most:
+                text = (
+                    f"{what} asks for {float(flow.packets_per_s):g} blocks/s with {depth} in"
+                    " flight, more than their way takes alone"
+                )
+                yield self._named(f"depth:{name}", text, flow)
+
+
+# ---------------------------------------------------------------- whole numbers
+def _bind(instance: Instance) -> None:
+    """Keep the limits that can bind, and set what one whole amount of each resource stands for."""
+    most: dict[str, Fraction] = defaultdict(lambda: ZERO)
+    amounts: dict[str, set[Fraction]] = defaultdict(set)
+    for group in instance.groups:
+        whole: dict[str, Fraction] = {}
+        for block in group.blocks:
+            inside: dict[str, Fraction] = defaultdict(lambda: ZERO)
+            for piece in block.pieces:
+                top: dict[str, Fraction] = {}
+                for option in piece.options:
+                    for resource, amount in option.uses.items():
+                        if resource in instance.stated:
+                            amounts[resource].add(amount)
+                            if amount > top.get(resource, 0):
+                                top[resource] = amount
+                for resource, amount in top.items():
+                    inside[resource] += amount
+            for resource, amount in inside.items():
+                whole[resource] = max(amount, whole.get(resource, amount))
+        for resource, amount in whole.items():
+            most[resource] += amount
+    instance.limits = [
+        one for one in instance.all_limits if most.get(one.resource, ZERO) > one.limit
+    ]
     for limit in instance.limits:
         least = instance.tightest.get(limit.resource, limit.limit)
         instance.tightest[limit.resource] = min(limit.limit, least)
-    for resource in instance.tightest:
-        _set_steps(instance, resource)
-    _weigh(instance)
-    return instance
-
-
-class _Ways:
-    """Which resources a flow uses at a node, and how much."""
-
-    def __init__(self, rates: Bandwidths, limited: set[str]) -> None:
-        self._rates = rates
-        self._limited = limited
-
-    def uses(self, flow: Flow, node: int) -> dict[str, Fraction]:
-        whole = flow.packets_per_s * flow.packet_bytes
-        read, again = whole * flow.touched, whole * flow.forwarded
-        into, out = (whole, again) if flow.direction == "rx" else (again, whole)
-        name = f"numa:{node}"
-        load: dict[str, Fraction] = defaultdict(Fraction)
-        load[f"bandwidth {name}"] += whole + read + again
-        for at in self.shared_by(flow.device):
-            load[f"in {at}"] += into
-            load[f"out {at}"] += out
-        self._links(load, flow.device, name, into)
-        self._links(load, name, flow.device, out)
-        if flow.consumer is not None:
-            ends = (name, f"pu:{flow.consumer}")
-            self._links(load, *(ends if flow.direction == "rx" else ends[::-1]), read)
-        amounts = {resource: value for resource, value in load.items() if value}
-        return {f"memory {name}": Fraction(flow.ring_bytes), **amounts}
-
-    def shared_by(self, device: str) -> list[str]:
-        """Return the PCI links above a device that state a speed, and what the user limits."""
-        machine = self._rates.machine
-        chain = (device, *machine.ancestors(device))
-        return [at for at in chain if at in self._limited or machine.number("pci_link_speed", at)]
-
-    def _links(self, load: dict[str, Fraction], first: str, second: str, rate: Fraction) -> None:
-        for a, b in self._rates.route(first, second):
-            load[f"link {a} {b}"] += rate
-
-
-def _limits(
-    rates: Bandwidths, capacities: Sequence[Capacity]
-) -> tuple[list[Limit], dict[str, Reason]]:
-    machine = rates.machine
-    limits: list[Limit] = []
-    reasons: dict[str, Reason] = {}
-
-    def add(name: str, text: str, items: tuple[str, ...], limit: Fraction, *resources: str) -> None:
-        reasons[name] = Reason(name, text, items)
-        limits.extend(Limit(name, resource, limit) for resource in resources)
-
-    for number, one in enumerate(capacities):
-        shared = [f"{way} {one.object}" for way in ("in", "out")]
-        wanted = [f"{one.of} {one.object}"] if one.object.startswith("numa:") else shared
-        add(f"capacity:{number}", one.text, (one.object,), one.limit, *wanted)
-    for fact in machine.facts_of("memory_size"):
-        name, size = str(fact.args[0]), Fraction(str(fact.args[1]))
-        add(f"memory:{name}", f"{name} has {size} bytes", (name,), size, f"memory {name}")
-    for node in machine.numa:
-        rate = rates.stated_node_mib_s(node)
-        if rate is not None:
-            name, text = f"numa:{node}", f"the memory of numa:{node} gives {rate:g} MiB/s"
-            add(f"bandwidth:{name}", text, (name,), Fraction(rate) * 2**20, f"bandwidth {name}")
-    for fact in machine.facts_of("link_bandwidth"):
-        a, b, most = str(fact.args[0]), str(fact.args[1]), Fraction(str(fact.args[2]))
-        text = f"the link from {a} to {b} carries {float(most):g} MiB/s"
-        add(f"link:{a}>{b}", text, (a, b), most * 2**20, f"link {a} {b}")
-    for fact in machine.facts_of("pci_link_speed"):
-        at, speed = str(fact.args[0]), Fraction(str(fact.args[1]))
-        if speed:
-            text = f"the PCI link of {at} carries {float(speed):g} GB/s in each direction"
-            add(f"pci:{at}", text, (at,), speed * 10**9, f"in {at}", f"out {at}")
-    return limits, reasons
-
-
-def _can_bind(instance: Instance, limit: Limit) -> bool:
-    most = sum(
-        (max(amounts.get(limit.resource, Fraction(0)) for amounts in row.values()))
-        for row in instance.uses
-    )
-    return most > limit.limit
+    tightest = instance.tightest
+    for piece in instance.pieces():
+        for option in piece.options:
+            option.alone = all(
+                amount <= tightest[resource]
+                for resource, amount in option.uses.items()
+                if resource in tightest
+            )
+    for resource in tightest:
+        values = amounts[resource]
+        scale = lcm(*(amount.denominator for amount in values))
+        step = Fraction(gcd(*(int(amount * scale) for amount in values)) or 1, scale)
+        if most[resource] / step > AMOUNT_MAX:
+            step = most[resource] / AMOUNT_MAX
+            instance.coarse.add(resource)
+        instance.steps[resource] = step
 
 
 def _weigh(instance: Instance) -> None:
-    """Set weights and unit: exact where 31 bits allow it, else rounded down."""
-    extra = []
-    for f, row in enumerate(instance.costs):
-        prices = {n: instance.price(f, n) for n in row}
-        least = min(prices.values())
-        extra.append({n: price - least for n, price in prices.items()})
-    values = [value for row in extra for value in row.values() if value]
+    """Set weights and unit: exact where they stay small enough, else rounded down."""
+    extra: list[tuple[Option, Fraction]] = []
+    for group in instance.groups:
+        floors = []
+        for block in group.blocks:
+            least = [min(option.price for option in piece.options) for piece in block.pieces]
+            floors.append(sum(least, ZERO))
+        base = min(floors)
+        instance.base += base
+        for block, floor in zip(group.blocks, floors, strict=True):
+            for position, piece in enumerate(block.pieces):
+                cheapest = min(option.price for option in piece.options)
+                # what a block costs more than the cheapest one is paid by its first piece
+                above = (floor - base) if position == 0 else ZERO
+                extra += [(one, one.price - cheapest + above) for one in piece.options]
+    values = {value for _, value in extra if value}
     if values:
-        scale = 1
-        for value in values:
-            scale = scale * value.denominator // gcd(scale, value.denominator)
+        scale = lcm(*(value.denominator for value in values))
         instance.unit = Fraction(gcd(*(int(value * scale) for value in values)), scale)
-    if values and max(values) / instance.unit > INTEGER_MAX:
-        instance.unit, instance.exact = max(values) / INTEGER_MAX, False
-    instance.weights = [{n: int(v / instance.unit) for n, v in row.items()} for row in extra]
-
-
-def atoms(instance: Instance, *, up: bool = False) -> list[Atom]:
-    """Return the atoms of `rules/buffers/define.lp`; reasons are completed and pruned.
-
-    Amounts beyond 31 bits are rounded down, with `up` rounded up.
-    """
-    found: list[Atom] = [("node", (node,)) for node in instance.machine.numa]
-    reasons = instance.reasons
-    for node in instance.machine.numa:
-        if why := unavailable(instance.machine, node):
-            name = f"unavailable:numa:{node}"
-            reasons[name] = Reason(name, why, (f"numa:{node}",))
-            found.append(("unavailable", (name, node)))
-    for index, flow in enumerate(instance.flows):
-        found += _flow_atoms(instance, index, flow)
-    found += _capacity_atoms(instance, up=up)
-    used = {args[0] for name, args in found if name in _NAMED}
-    for name in [name for name in reasons if name not in used]:
-        del reasons[name]
-    return found + [("constraint", (name,)) for name in sorted(reasons)]
-
-
-_NAMED = frozenset({"wanted", "only", "never", "unavailable", "unreachable", "capacity"})
-
-
-def _flow_atoms(instance: Instance, index: int, flow: Flow) -> list[Atom]:
-    machine, reasons, item = instance.machine, instance.reasons, f"flow:{flow.name}"
-    found: list[Atom] = []
-
-    def named(predicate: str, name: str, text: str, *rest: str | int) -> None:
-        reasons[name] = Reason(name, text, (item, *(f"numa:{n}" for n in rest if n != flow.name)))
-        found.append((predicate, (name, *rest)))
-
-    rate = f"{float(flow.packets_per_s):g} packets/s of {flow.packet_bytes} bytes"
-    text = f"flow {flow.name} needs a ring of {flow.ring_bytes} bytes for {rate}"
-    named("wanted", item, text, flow.name)
-    for node in flow.only:
-        named("only", f"at:{flow.name}", f"flow {flow.name} wants numa:{node}", flow.name, node)
-    for node in flow.never:
-        name = f"not_at:{node}:{flow.name}"
-        named("never", name, f"flow {flow.name} refuses numa:{node}", flow.name, node)
-    ends = [flow.device] if flow.consumer is None else [flow.device, f"pu:{flow.consumer}"]
-    for end in ends:
-        if why := machine.unusable(end):
-            named(
-                "unreachable",
-                f"end:{end}:{flow.name}",
-                f"flow {flow.name} ends there: {why}",
-                flow.name,
-            )
-    order = sorted(instance.weights[index], key=lambda n: (_WISH[near(machine, flow, n)], n))
-    for rank, node in enumerate(order):
-        found.append(("price", (flow.name, node, instance.weights[index][node])))
-        found.append(("rank", (flow.name, node, rank)))
-    return found
-
-
-_WISH: Mapping[str, int] = {"device": 0, "core": 1, "other": 2}
-
-
-Amounts = list[dict[int, dict[str, int]]]
-
-
-def scaled(
-    instance: Instance, steps: Mapping[str, Fraction], *, up: bool = False
-) -> tuple[Amounts, dict[str, int]]:
-    """Return uses and limits of the resources that can bind, in whole multiples of the steps.
-
-    Uses are rounded down, so whatever fits truly fits here: uses are whole, so rounding a limit
-    down refuses nothing more. With `up`, uses are rounded up: whatever fits here fits truly.
-    """
-    uses: Amounts = [{n: {} for n in row} for row in instance.uses]
-    limits = {}
-    for resource in sorted(instance.tightest):
-        step = steps[resource]
-        limits[resource] = instance.tightest[resource] // step
-        for row, out in zip(instance.uses, uses, strict=True):
-            for node, amounts in row.items():
-                amount = amounts.get(resource, Fraction(0))
-                if whole := -(-amount // step) if up else amount // step:
-                    out[node][resource] = whole
-    return uses, limits
-
-
-def _set_steps(instance: Instance, resource: str) -> None:
-    """Set what one whole amount of a resource stands for: exactly, and so that it fits 31 bits.
-
-    The greatest common divisor of all amounts changes nothing; where 31 bits are too few for it,
-    the step is coarser, and what is decided with it is a relaxed instance.
-    """
-    rows = [[row.get(resource, Fraction(0)) for row in at.values()] for at in instance.uses]
-    scale = lcm(*(amount.denominator for row in rows for amount in row))
-    whole = gcd(*(int(amount * scale) for row in rows for amount in row)) or 1
-    instance.fine[resource] = instance.steps[resource] = Fraction(whole, scale)
-    total = sum((max(row) for row in rows), Fraction(0))
-    if total / instance.fine[resource] > INTEGER_MAX // 2:
-        instance.steps[resource] = total / (INTEGER_MAX // 2)
-        instance.warnings.append(
-            f"amounts of {resource} are too fine for 31 bits: bound and refusal come from a"
-            " relaxed instance, the answer itself was checked with the exact amounts"
-        )
-
-
-def _capacity_atoms(instance: Instance, *, up: bool) -> list[Atom]:
-    uses, _ = scaled(instance, instance.steps, up=up)
-    found: list[Atom] = [
-        ("uses", (flow.name, node, resource, amount))
-        for flow, row in zip(instance.flows, uses, strict=True)
-        for node, amounts in row.items()
-        for resource, amount in amounts.items()
-    ]
-    for limit in instance.limits:
-        value = limit.limit // instance.steps[limit.resource]
-        found.append(("capacity", (limit.id, limit.resource, value)))
-    return found
+    if values and max(values) / instance.unit > WEIGHT_MAX:
+        instance.unit, instance.exact = max(values) / WEIGHT_MAX, False
+    for option, value in extra:
+        option.weight = int(value / instance.unit)

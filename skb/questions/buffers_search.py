@@ -1,31 +1,34 @@
-"""The search of `buffers`: the rules, where many flows are few steps too far greedy and Lagrange.
+"""The search of `buffers`: the engine decides, the rules say why nothing fits.
 
-Amounts that do not fit 31 bits reach the rules rounded down: a relaxed instance, whose optimum is a
-bound and whose refusal is a refusal. An answer counts only if it keeps the exact limits; one that
-does not is cut off, and the rules are asked again.
+Amounts that even 64 bits do not hold reach the engine rounded: down for the bound and for refusals,
+and, where that answer breaks an exact limit, up for the answer. An answer counts only if it keeps
+the exact limits.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
 
 from skb.decision import Limits, Reason
-from skb.engines.asp import Atom, Model, Outcome, Program, engine_name, minimal_core
-from skb.engines.buffers_greedy import Assignment, greedy, lower_bound
-from skb.engines.choices import Rule, choices
-from skb.questions.buffers_instance import Instance, atoms, scaled, unavailable
+from skb.engines.asp import engine_name
+from skb.engines.buffers_choice import Choice, choice
+from skb.engines.buffers_solve import Solved, solve
+from skb.questions.buffers_clash import FILES, families_of, refused, satisfiable
+from skb.questions.buffers_instance import Block, Chosen, Instance, Option
+from skb.questions.buffers_seats import Seats, class_of, seated, seats_of
 
-FILES = tuple(f"buffers/{part}.lp" for part in ("define", "guess", "check", "optimise"))
-EXACT_FLOWS = 60
-CUT_ROUNDS = 12
+__all__ = ["ENGINE", "FILES", "Found", "search"]
+ENGINE = "Lagrange, regret greedy, states"
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A node for each flow (None without one), a lower bound of the weights, and what proved it."""
+    """A choice of each group (None: none), a lower bound of the weights, and what proved it."""
 
-    nodes: list[int] | None
+    chosen: Chosen | None
     bound: int
     proven: bool
     engine: str
@@ -33,126 +36,143 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """The last model and its outcome; `nodes` only where they keep the exact limits."""
+class Encoded:
+    """The engine's choice and, for each of its options in order, what it stands for; with `seats`
+    the last resources are classes of PUs.
+    """
 
-    model: Model
-    acts: list[tuple[Atom, bool]]
-    outcome: Outcome
-    nodes: list[int] | None
+    problem: Choice
+    options: list[tuple[int, Block, Option]]
+    seats: Seats | None = None
 
 
 def search(instance: Instance, limits: Limits) -> Found:
-    """Return the best nodes that were found, and what is proven of them."""
-    few = len(instance.flows) <= EXACT_FLOWS
-    asked = _ask(instance, limits, models=0 if few else 1)
-    outcome = asked.outcome
-    if outcome.satisfiable is False:
-        return _refused(instance, asked, limits)
-    if few and asked.nodes is not None and outcome.proven:
-        return Found(asked.nodes, outcome.cost[0], True, engine_name())
-    return _greedy(instance, asked, limits, few=few)
+    """Return the best answer that was found, and what is proven of it."""
+    deadline = (time.monotonic() if limits.begun is None else limits.begun) + limits.seconds
+    seats = None if instance.coarse else seats_of(instance)
+    down = encoded(instance, seats=seats)
+    if down is None:
+        return _refused(instance, None, limits, deadline)
+    base = int(instance.base / instance.unit)
+    families = families_of(
+        [*sorted(instance.tightest), *["seats"] * len(seats.room if seats else ())]
+    )
+    solved = solve(down.problem, deadline, base, families)
+    chosen = _chosen(instance, down, solved.picked)
+    if chosen is not None and instance.coarse and instance.exceeded(chosen):
+        up = encoded(instance, up=True)
+        again = None if up is None else solve(up.problem, deadline, base)
+        chosen = None if up is None or again is None else _chosen(instance, up, again.picked)
+        if chosen is None or instance.exceeded(chosen):
+            return Found(None, solved.bound, False, ENGINE)
+        solved = Solved(solved.picked, _weight(chosen), solved.bound, False, solved.multipliers)
+    if chosen is not None:
+        value = _weight(chosen)
+        return Found(
+            _tidied(instance, chosen), min(value, solved.bound), value <= solved.bound, ENGINE
+        )
+    plain = encoded(instance) if seats else down
+    problem = down.problem if plain is None else plain.problem
+    return _refused(instance, (problem, solved), limits, deadline)
 
 
-def _ask(instance: Instance, limits: Limits, models: int) -> _Asked:
-    """Ask the rules; cut off answers that break an exact limit, for some rounds."""
-    base, cuts = tuple(atoms(instance)), list[Atom]()
-    acts: list[tuple[Atom, bool]] = [(("act", (name,)), True) for name in sorted(instance.reasons)]
-    share = replace(limits, seconds=limits.seconds / CUT_ROUNDS) if instance.relaxed else limits
-    for count in range(CUT_ROUNDS):
-        model = Model(Program(FILES, (*base, *cuts)), seed=limits.seed)
-        outcome = model.solve(acts, share, models=models)
-        nodes = _nodes(instance, outcome) if outcome.atoms else None
-        new = [] if nodes is None else _cuts(instance, nodes, count)
-        if not new:
-            return _Asked(model, acts, outcome, nodes)
-        cuts += new
-    return _Asked(model, acts, outcome, None)
+def encoded(instance: Instance, *, up: bool = False, seats: Seats | None = None) -> Encoded | None:
+    """Return the engine's choice of what is allowed, None where a group has nothing."""
+    limits = sorted(instance.tightest)
+    number = {resource: position for position, resource in enumerate(limits)}
+    steps = instance.steps
+    classes = {own: len(limits) + at for at, own in enumerate(seats.room if seats else ())}
+    options: list[tuple[int, Block, Option]] = []
+    groups = []
+    for position, group in enumerate(instance.groups):
+        blocks = []
+        for block in group.blocks:
+            rows = [[one for one in p.options if instance.allowed(one)] for p in block.pieces]
+            if not all(rows):
+                continue
+            pieces = []
+            for piece, row in zip(block.pieces, rows, strict=True):
+                if seats is not None and piece.ring is None:
+                    pieces.append([(row[0].weight, {classes[class_of(instance, piece)]: 1})])
+                    options.append((position, block, row[0]))
+                    continue
+                pieces.append([(one.weight, _whole(one, number, steps, up)) for one in row])
+                options += [(position, block, one) for one in row]
+            blocks.append(pieces)
+        if not blocks:
+            return None
+        groups.append(blocks)
+    most = [int(instance.tightest[resource] // steps[resource]) for resource in limits]
+    most += [] if seats is None else seats.room.values()
+    return Encoded(choice(groups, most), options, seats)
 
 
-def _cuts(instance: Instance, nodes: Sequence[int], count: int) -> list[Atom]:
-    """Return the atoms that forbid the pairs of flow and node which exceed a limit together."""
-    found: list[Atom] = []
-    for number, limit in enumerate(instance.exceeded(nodes)):
-        name = f"{count}:{number}"
-        found.append(("cut", (limit.id, name)))
-        found += [
-            ("cut_pair", (name, flow.name, node))
-            for flow, row, node in zip(instance.flows, instance.uses, nodes, strict=True)
-            if row[node].get(limit.resource)
-        ]
+def _whole(
+    option: Option, number: Mapping[str, int], steps: Mapping[str, Fraction], up: bool
+) -> dict[int, int]:
+    found = {}
+    for resource, amount in option.uses.items():
+        at = number.get(resource)
+        if at is not None:
+            step = steps[resource]
+            found[at] = int(-(-amount // step) if up else amount // step)
     return found
 
 
-def _nodes(instance: Instance, outcome: Outcome) -> list[int]:
-    at = {str(args[0]): int(str(args[1])) for name, args in outcome.atoms if name == "buffer"}
-    return [at[flow.name] for flow in instance.flows]
+def _chosen(instance: Instance, encoded_: Encoded, picked: Sequence[int] | None) -> Chosen | None:
+    if picked is None:
+        return None
+    rows: dict[int, tuple[Block, list[Option]]] = {}
+    for number in picked:
+        group, block, option = encoded_.options[number]
+        rows.setdefault(group, (block, []))[1].append(option)
+    found = [rows[group] for group in range(len(instance.groups))]
+    return found if encoded_.seats is None else seated(instance, encoded_.seats, found)
 
 
-def _refused(instance: Instance, asked: _Asked, limits: Limits) -> Found:
-    names = [act for act, _ in asked.acts]
-    core, exact = minimal_core(asked.model, names, limits, first=asked.outcome.core)
-    reasons = [instance.reasons[str(args[0])] for _, args in core]
-    if not exact:
-        reasons.append(Reason("limit", "the set may not be minimal: the limit was reached"))
-    elif instance.relaxed:
-        reasons.append(Reason("limit", "the set may not be minimal: amounts were rounded"))
-    return Found(None, 0, True, engine_name(), tuple(reasons))
+def _weight(chosen: Chosen) -> int:
+    return sum(option.weight for _, options in chosen for option in options)
 
 
-def _greedy(instance: Instance, asked: _Asked, limits: Limits, *, few: bool) -> Found:
-    """Choose by regret greedy, let the rules confirm the choice, and bound it by Lagrange."""
-    candidates = [] if asked.nodes is None else [asked.nodes]
-    exact = _assignment(instance, exact=True)
-    if all(exact.prices) and (nodes := greedy(exact)) is not None:
-        chosen = [
-            (("buffer", (flow.name, node)), True)
-            for flow, node in zip(instance.flows, nodes, strict=True)
-        ]
-        if asked.model.solve([*asked.acts, *chosen], limits, models=1).satisfiable:
-            candidates.append(nodes)
-    if not candidates and instance.relaxed:
-        program = Program(FILES, tuple(atoms(instance, up=True)))
-        outcome = Model(program, seed=limits.seed).solve(asked.acts, limits, models=1)
-        candidates += [_nodes(instance, outcome)] if outcome.atoms else []
-    candidates = [nodes for nodes in candidates if not instance.exceeded(nodes)]
-    proven = asked.outcome.bound[:1] if few else ()
-    if not candidates:
-        return Found(None, max([0, *proven]), False, engine_name())
-    best = min(candidates, key=lambda nodes: (_weight(instance, nodes), nodes))
-    value = _weight(instance, best)
-    bound = max([lower_bound(_assignment(instance, exact=False), value), *proven])
-    return Found(best, bound, bound >= value, f"regret greedy, {engine_name()}")
-
-
-def _weight(instance: Instance, nodes: Sequence[int]) -> int:
-    return sum(row[node] for row, node in zip(instance.weights, nodes, strict=True))
-
-
-def _assignment(instance: Instance, *, exact: bool) -> Assignment:
-    """Return the assignment with exact amounts, or the relaxed one of amounts within 31 bits."""
-    uses, limits = scaled(instance, instance.fine if exact else instance.steps)
-    rows = [
-        {node: row[node] for node in own_nodes(instance, index)}
-        for index, row in enumerate(instance.weights)
-    ]
-    return Assignment(rows, uses, limits)
-
-
-def own_nodes(instance: Instance, index: int) -> list[int]:
-    """Return the nodes that a flow may use under its own constraints, others left aside."""
-    flow, machine = instance.flows[index], instance.machine
+def _tidied(instance: Instance, chosen: Chosen) -> Chosen:
+    """Let each piece have the first of its places that costs the same and is free."""
+    used = instance.used(chosen)
     limits = instance.tightest
+    for block, options in chosen:
+        for position, piece in enumerate(block.pieces):
+            now = options[position]
+            for other in piece.options:
+                if other is now:
+                    break
+                if other.weight != now.weight or not instance.allowed(other):
+                    continue
+                fits = all(
+                    used[resource] - now.uses.get(resource, 0) + amount <= limits[resource]
+                    for resource, amount in other.uses.items()
+                    if resource in limits
+                )
+                if fits:
+                    for resource, amount in now.uses.items():
+                        used[resource] -= amount
+                    for resource, amount in other.uses.items():
+                        used[resource] += amount
+                    options[position] = other
+                    break
+    return chosen
 
-    def fits(node: int) -> bool:
-        amounts = instance.uses[index][node].items()
-        return all(amount <= limits.get(resource, amount) for resource, amount in amounts)
 
-    rules: list[Rule] = [
-        (lambda node: not unavailable(machine, node), ["node"]),
-        (lambda node: not flow.only or node in flow.only, ["node"]),
-        (lambda node: node not in flow.never, ["node"]),
-        (fits, ["node"]),
-    ]
-    found = choices({"node": machine.numa}, rules)
-    return sorted(int(str(choice["node"])) for choice in found)
+def _refused(
+    instance: Instance, tried: tuple[Choice, Solved] | None, limits: Limits, deadline: float
+) -> Found:
+    """Say why nothing fits; where that is not known, ask the rules, and else say so."""
+    certain = tried is None or tried[1].proven
+    engine = f"{ENGINE}, {engine_name()}"
+    reasons = refused(instance, None if tried is None else tried[0], certain, limits, deadline)
+    if reasons:
+        return Found(None, 0, True, engine, reasons)
+    if tried is not None and not certain:
+        verdict = satisfiable(instance, limits, deadline)
+        if verdict is not None and not verdict:
+            everything = tuple(instance.reasons[name] for name in sorted(instance.reasons))
+            return Found(None, 0, True, engine, everything)
+    return Found(None, 0 if tried is None else tried[1].bound, False, engine)

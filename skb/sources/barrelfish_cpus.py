@@ -204,7 +204,7 @@ def core_label(thread: Thread) -> tuple[int, int] | None:
 def state_threads(book: Book, threads: Threads, out: Collector) -> None:
     """State the APIC ID of every PU and the instruction set, and note what is not known."""
     for thread in threads.by_apic.values():
-        out.say("info", f"pu:{thread.number}", "APICID", str(thread.apic))
+        out.say("apic_id", f"pu:{thread.number}", thread.apic)
     other = next((t for t in threads.by_apic.values() if t.number != t.apic), None)
     if other is not None and not threads.apic_of_core:
         out.notes.append(

@@ -18,6 +18,7 @@ from skb.sources.sysfs_allowed import state_allowed, state_offline
 from skb.sources.sysfs_archive import is_archive, read_archive
 from skb.sources.sysfs_cpus import CPU, Nest, nest, online_cpus, read_places
 from skb.sources.sysfs_devices import Devices
+from skb.sources.sysfs_interrupts import state_apic_ids
 from skb.sources.sysfs_kinds import (
     captured_isa,
     read_cpuinfo,
@@ -102,6 +103,7 @@ def _describe(tree: FileTree, place: str, *, live: bool) -> Description:
     state_packages(built, cpuinfo, out)
     state_kinds(tree, built, cpuinfo, out)
     state_clock(tree, built, cpuinfo, out)
+    state_apic_ids(cpuinfo, built, out)
     uname = words.get("Architecture", "")
     if isa := normal_isa(uname) if live else captured_isa(tree, cpuinfo, uname):
         out.say("isa", "machine:0", isa)

@@ -10,8 +10,9 @@ import re
 from dataclasses import dataclass, field
 
 from skb.sources.hwloc_facts import Collector
+from skb.sources.sysfs_addresses import state_windows
 from skb.sources.sysfs_cpus import Nest
-from skb.sources.sysfs_interrupts import state_interrupts
+from skb.sources.sysfs_interrupts import state_interrupts, state_queues
 from skb.sources.sysfs_memory import MemoryNode
 from skb.sources.sysfs_tree import FileTree, numbered, read_list, read_number, read_words
 
@@ -36,7 +37,7 @@ _VIRTUAL = "sys/devices/virtual/"
 _SUBSYSTEM = "sys/devices/virtual/nvme-subsystem/"
 _REFUSED = re.compile(r"[\s,()\"'<>&]")
 # linux/ioport.h
-_IO, _MEMORY, _PREFETCH, _MEMORY_64 = 0x100, 0x200, 0x2000, 0x100000
+_IO, _MEMORY, _PREFETCH, _MEMORY_64, _UNSET = 0x100, 0x200, 0x2000, 0x100000, 0x20000000
 
 
 @dataclass(slots=True)
@@ -61,6 +62,7 @@ class Devices:
         self._bridges = 0
         self._functions: dict[str, Function] = {}
         self._names: dict[str, int] = {}
+        self._bus_hosts: dict[str, str] = {}
         self.interrupts: set[int] = set()
 
     def state(self) -> None:
@@ -71,6 +73,7 @@ class Devices:
                 self._functions[name] = Function(name, path, code.startswith(_BRIDGE_CLASS))
         for host, functions in sorted(self._hosts().items()):
             self._state_host(host, functions)
+        state_windows(self.tree, self._bus_hosts, self.out)
         for folder, pattern, kinds in _CLASSES:
             for name in self.tree.names(f"sys/class/{folder}"):
                 path = self.tree.resolve(f"sys/class/{folder}/{name}")
@@ -98,6 +101,7 @@ class Devices:
         self.out.say("contains", self._local(functions[0].path), name)
         match = _HOST.fullmatch(host)
         if match:
+            self._bus_hosts[f"{match[1]}:{match[2]}"] = name
             first = int(match[2], 16)
             last = max(first, max(self._last_bus(function) for function in functions))
             self.out.say("bridge_buses", name, int(match[1], 16), first, last)
@@ -150,7 +154,10 @@ class Devices:
         lines = (self.tree.read(f"{function.path}/resource") or "").splitlines()
         for index, line in enumerate(lines[:6]):
             if found := _bar(line):
-                self.out.say("pci_bar", function.id, index, *found)
+                base, size, space = found
+                self.out.say("pci_bar", function.id, index, size, space)
+                if base:
+                    self.out.say("pci_bar_base", function.id, index, base)
 
     def _code(self, path: str, file: str) -> str:
         """Four hexadecimal digits; of the class without the programming interface."""
@@ -181,6 +188,7 @@ class Devices:
         for direction in ("rx", "tx"):
             if count := len(numbered(self.tree, f"{path}/queues", f"{direction}-")):
                 self.out.say("device_queues", device, direction, count)
+        state_queues(self.tree, device, path, self.out)
         if (speed := read_number(self.tree, f"{path}/speed")) and speed > 0:
             self.out.say("device_speed", device, speed)
         if address := (self.tree.read(f"{path}/address") or "").strip("0:"):
@@ -287,8 +295,8 @@ def lane_speed(transfers: float) -> float:
     return transfers * 0.1 if transfers <= 5 else transfers * 128 / 130 / 8
 
 
-def _bar(line: str) -> tuple[int, str] | None:
-    """Size in bytes and space of a line of `resource`: start, end, flags."""
+def _bar(line: str) -> tuple[int, int, str] | None:
+    """Address, 0 where none is given, size and space of a line of `resource`: start, end, flags."""
     words = line.split()
     if len(words) != 3 or not all(re.fullmatch(r"0x[0-9a-fA-F]{1,16}", word) for word in words):
         return None
@@ -296,11 +304,13 @@ def _bar(line: str) -> tuple[int, str] | None:
     size = end - start + 1
     if end <= start or size >= 1 << 63:
         return None
+    base = 0 if flags & _UNSET or start >= 1 << 63 else start
     if flags & _IO:
-        return size, "io"
+        return base, size, "io"
     if not flags & _MEMORY:
         return None
     return (
+        base,
         size,
         f"{'prefetchable' if flags & _PREFETCH else 'memory'}{64 if flags & _MEMORY_64 else 32}",
     )

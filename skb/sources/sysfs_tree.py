@@ -36,6 +36,9 @@ class FileTree(Protocol):
     def resolve(self, path: str) -> str | None:
         """The path without symbolic links, None where it leads nowhere."""
 
+    def sealed(self, path: str) -> bool:
+        """Whether there is a file that nobody may write, as its mode tells; archives tell none."""
+
 
 class _Budget:
     """Counts what was read; a tree that is too much to read ends with an error, not with time."""
@@ -92,6 +95,13 @@ class FolderTree:
         inside = self._inside(path)
         return None if inside is None else inside.relative_to(self._root).as_posix()
 
+    def sealed(self, path: str) -> bool:
+        inside = self._inside(path)
+        try:
+            return inside is not None and inside.is_file() and not inside.stat().st_mode & 0o222
+        except OSError:
+            return False
+
     def _inside(self, path: str) -> Path | None:
         """The real path, None where it does not exist or a link leads out of the folder."""
         try:
@@ -138,6 +148,9 @@ class MemoryTree:
     def names(self, path: str) -> list[str]:
         real = self.resolve(path)
         return [] if real is None else sorted(self.folders.get(real, ()))
+
+    def sealed(self, path: str) -> bool:
+        return False
 
     def resolve(self, path: str) -> str | None:
         waiting = [part for part in reversed(path.split("/")) if part]

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skb.decision import Limits, Status
-from skb.engines.buffers_greedy import Assignment, greedy, lower_bound
 from skb.engines.choices import choices
 from skb.questions import question
 from tests.machines import CHAIN, bundled, grown
@@ -38,7 +37,7 @@ flows = st.lists(
         }
     ),
     min_size=1,
-    max_size=5,
+    max_size=8,
 )
 rooms = st.lists(st.integers(0, 12), min_size=3, max_size=3)
 
@@ -81,7 +80,7 @@ def _oracle(entries: list[dict[str, Any]], room: list[int]) -> float | None:
 def test_buffers_agree_with_full_enumeration(
     entries: list[dict[str, Any]], room: list[int]
 ) -> None:
-    """clingo's optimum is python-constraint's optimum, and they refuse the same requests."""
+    """The engine's optimum is python-constraint's optimum, and they refuse the same requests."""
     decision = BUFFERS.decide(SMALL, _request(entries, room), Limits())
     assert BUFFERS.check(SMALL, decision) == []
     best = _oracle(entries, room)
@@ -136,14 +135,13 @@ def _many(count: int, room: int) -> dict[str, Any]:
 
 
 def test_buffers_many_flows_have_a_close_bound() -> None:
-    """More than sixty flows get a greedy answer that the rules confirm, with a gap below 1 %."""
+    """More than sixty flows get an answer with a gap below 1 %."""
     machine = bundled("tyan-s4985")
     decision = BUFFERS.decide(machine, _many(120, 40), Limits())
     assert BUFFERS.check(machine, decision) == []
     assert decision.status in (Status.FEASIBLE, Status.OPTIMAL)
     assert decision.gap is not None
     assert decision.gap < 0.01
-    assert "greedy" in decision.provenance["engine"]
 
 
 def test_buffers_many_flows_without_contention_are_proven() -> None:
@@ -157,36 +155,3 @@ def test_buffers_many_flows_that_cannot_fit_are_refused() -> None:
     decision = BUFFERS.decide(bundled("tyan-s4985"), _many(70, 2), Limits())
     assert decision.status is Status.INFEASIBLE
     assert decision.reasons
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.data())
-def test_buffers_greedy_stays_between_its_bound_and_the_limits(data: st.DataObject) -> None:
-    """The greedy answer respects all limits, and the Lagrangian bound never exceeds the optimum."""
-    prices = data.draw(
-        st.lists(
-            st.fixed_dictionaries({0: st.integers(0, 99), 1: st.integers(0, 99)}),
-            min_size=1,
-            max_size=6,
-        )
-    )
-    sizes = [data.draw(st.integers(0, 5)) for _ in prices]
-    limits = {"a": data.draw(st.integers(0, 15)), "b": data.draw(st.integers(0, 15))}
-    uses = [{0: {"a": size}, 1: {"b": size}} for size in sizes]
-    problem = Assignment(prices, uses, limits)
-    names = [f"f{n}" for n in range(len(prices))]
-
-    def fits(*nodes: int) -> bool:
-        used = [sum(s for s, n in zip(sizes, nodes, strict=True) if n == k) for k in (0, 1)]
-        return used[0] <= limits["a"] and used[1] <= limits["b"]
-
-    totals = [
-        sum(row[int(str(c[name]))] for row, name in zip(prices, names, strict=True))
-        for c in choices({name: [0, 1] for name in names}, [(fits, names)])
-    ]
-    found = greedy(problem)
-    if found is None:
-        return
-    assert fits(*found)
-    value = sum(row[node] for row, node in zip(prices, found, strict=True))
-    assert lower_bound(problem, value) <= min(totals) <= value

@@ -35,8 +35,8 @@ def test_barrelfish_board_layout_has_links_and_threads() -> None:
     above = parents(description)
     assert (above["bridge:0"], above["bridge:128"]) == ("package:0", "package:7")
     # APIC IDs begin at 4; PUs are counted in their order
-    assert ("pu:0", "APICID", "4") in args(description, "info")
-    assert ("pu:31", "APICID", "35") in args(description, "info")
+    assert ("pu:0", 4) in args(description, "apic_id")
+    assert ("pu:31", 35) in args(description, "apic_id")
     assert told(description, "no numbers of an operating system", "APIC ID 4 is pu:0")
     machine = machine_of(description, "m")
     assert machine.package_of[13] == "package:3"
@@ -116,7 +116,7 @@ def test_barrelfish_core_numbers_name_pus() -> None:
     found = described(text)
     above = parents(found)
     assert args(found, "isa") == {("machine:0", "x86_64")}
-    assert {("pu:0", "APICID", "8"), ("pu:1", "APICID", "0")} <= args(found, "info")
+    assert {("pu:0", 8), ("pu:1", 0)} <= args(found, "apic_id")
     assert ("package:0", "CPUFamilyNumber", "6") in args(found, "info")
     assert {fact.args for fact in of(found, "os_index") if "package" in str(fact.args[0])} == {
         ("package:0", 1),
