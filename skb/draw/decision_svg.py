@@ -293,7 +293,7 @@ def _buffers(machine: Machine, answer: Json, request: Json) -> Overlay:
         buffer = at.get(f"flow:{words}")
         if buffer is None and str(ring.get("place")) != str(reader):
             continue
-        near = flow.get("near") if words == name else ""
+        near = flow.get("near") if words == name else _near(machine, device, consumer, ring)
         if buffer is not None:
             over.classes[buffer.name] = f"near-{near}" if near in {"device", "core"} else ""
         # of what lies in the consumer itself, a GPU, the way has no stop
@@ -315,6 +315,14 @@ def _buffers(machine: Machine, answer: Json, request: Json) -> Overlay:
         line += part
     over.legend.append(line)
     return over
+
+
+def _near(machine: Machine, device: Box | None, consumer: Box | None, ring: Json) -> str:
+    """Return where a ring beside the payload lies, in the words of a flow."""
+    for box, word in ((device, "device"), (consumer, "core")):
+        if box is not None and ring.get("numa_node") in machine.numa_of(box.name):
+            return word
+    return "other"
 
 
 def _consumer(asked: Json, flows: Json, name: str) -> Any:

@@ -50,3 +50,17 @@ def test_buffers_draw_what_is_sent_the_other_way() -> None:
     """Of a flow that is sent the arrows begin at the PU."""
     _, hops = drawn({"name": "tx", "device": NIC, "consumer": 20, "direction": "tx"})
     assert hops["tx"] == [("pu:20", "flow:tx"), ("flow:tx", NIC)]
+
+
+def test_buffers_colour_each_ring_by_where_it_lies() -> None:
+    """Split headers and descriptors near the device are coloured as the payload is there."""
+    flow = {"name": "rx", "device": NIC, "consumer": 20, "header_split": True, "pattern": "headers"}
+    asked = {"flow": [{**flow, "descriptor_bytes": 16}]}
+    decision = decide("buffers", HOST, asked, Limits()).to_json()
+    root = etree.fromstring(decision_svg(HOST, decision).encode())
+    rings = {"rx": decision["answer"]["flows"]["rx"]}
+    rings |= {f"rx · {kind}": ring for kind, ring in rings["rx"]["rings"].items()}
+    for name, ring in rings.items():
+        near = "near-device" if ring["numa_node"] in HOST.numa_of(NIC) else "near-core"
+        [box] = [each for each in root.iter() if each.get("data-object") == f"flow:{name}"]
+        assert near in box.get("class", "").split()
