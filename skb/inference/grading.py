@@ -11,7 +11,7 @@ from skb.inference.scoring import ordered_spread
 _FLAT = 0.02
 # so many units show order in their eigenvalues; fewer are held against shuffles
 _MANY = 24
-_SHUFFLES = 99
+_SHUFFLES = (99, 900)  # the second lot only where no shuffle of the first is as much alike
 # so many units tell disorder from an order that is too weak, where few shuffles are less alike
 _JUDGED = 12
 _CHANCE = 0.9
@@ -65,5 +65,9 @@ def _agreement(between: Matrix) -> tuple[float, float]:
 
     random = np.random.default_rng(0)
     real = agreement(values)
-    less = [agreement(random.permutation(values)) < real for _ in range(_SHUFFLES)]
-    return real, sum(less) / _SHUFFLES
+    less: list[bool] = []
+    for lot in _SHUFFLES:
+        less += [agreement(random.permutation(values)) < real for _ in range(lot)]
+        if not all(less):
+            break
+    return real, sum(less) / len(less)
