@@ -97,8 +97,3 @@ class Bandwidths:
         value = float(defaults()["device"]["link_bandwidth_mib_s"])
         self._assume(f"bandwidth of {device} = {value:g} MiB/s", "nobody stated wire or PCI speed")
         return value
-
-    def dma_mib_s(self, device: str, node: int) -> float:
-        """Return the bandwidth of the slowest stage between a device's wire and a node's memory."""
-        links = self.links_mib_s(device, f"numa:{node}")
-        return min(self.device_mib_s(device), self.node_mib_s(node), links or float("inf"))

@@ -19,7 +19,6 @@ from skb.messages import LINE, MessagePairs
 DEVIATIONS = 1.6448536269514722
 """Half the range from 5 to 95 percent of a normal distribution, in standard deviations."""
 SAMPLES = 1000
-QUANTILE = 0.95
 _ROLES = ("send", "receive", "propagation", "gap")
 
 

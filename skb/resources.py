@@ -8,6 +8,23 @@ from pathlib import Path
 _HERE = Path(__file__).resolve().parent
 
 
+def cache_folder(name: str, base: str | None = None) -> str:
+    """Return a folder below the user's cache, made where it is missing, or below another one; empty
+    where none can be written.
+    """
+    if not base:
+        import platformdirs
+
+        base = platformdirs.user_cache_dir("skb")
+    found = Path(base) / name
+    try:
+        found.mkdir(parents=True, exist_ok=True)
+        (found / "writable").touch()
+    except OSError:
+        return ""
+    return str(found)
+
+
 @cache
 def folder(kind: str) -> Path:
     """Return the folder of one kind of data: `facts` or `rules`."""

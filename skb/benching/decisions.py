@@ -14,8 +14,7 @@ from skb.benching import (
     decisions_power,
     decisions_replicas,
 )
-from skb.benching.routing_rows import Row
-from skb.errors import SkbError
+from skb.benching.routing_rows import Row, ended
 from skb.machine import Machine
 
 SECONDS = 10.0
@@ -68,24 +67,14 @@ def rows(name: str, machines: Sequence[Machine], limit: float | None) -> Iterato
     either ends the suite.
     """
     begin = time.perf_counter()
-    why: tuple[str, ...] = ()
-    wrong: tuple[str, ...] = ()
     done = 0
     try:
         for row in SUITES[name](SECONDS if limit is None else limit, machines):
             yield row
             done += 1
             begin = time.perf_counter()
-        return
-    except SkbError as fault:
-        why = (str(fault),)
-    except Exception as fault:  # it is told with the row, and ends the command with 1
-        wrong = (f"{type(fault).__name__}: {fault}",)
-    spent = time.perf_counter() - begin
-    status = "refused" if why else "fault"
-    yield Row(
-        name, f"row {done + 1}", "", None, None, None, status, spent, misses=why, faults=wrong
-    )
+    except Exception as fault:  # it is told with the row
+        yield ended(name, f"row {done + 1}", begin, fault)
 
 
 def warm() -> None:

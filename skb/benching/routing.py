@@ -12,10 +12,9 @@ from dataclasses import dataclass
 
 from skb.benching import routing_links, routing_trees
 from skb.benching.pair_tables import Subject
-from skb.benching.routing_rows import Row
+from skb.benching.routing_rows import Row, ended
 from skb.benching.routing_trees import Bench, Job
 from skb.decision import Limits
-from skb.errors import SkbError
 from skb.questions import links, route
 
 SUITES: Mapping[str, Callable[[Bench], Iterator[tuple[str, Job]]]] = {
@@ -49,19 +48,10 @@ class Case:
     def row(self) -> Row:
         """Make the row; a refusal is a missed target, a fault of one row does not end the run."""
         begin = time.perf_counter()
-        why: tuple[str, ...] = ()
-        wrong: tuple[str, ...] = ()
         try:
             return self.job()
-        except SkbError as fault:
-            why = (str(fault),)
-        except Exception as fault:  # it is told with the row, and ends the command with 1
-            wrong = (f"{type(fault).__name__}: {fault}",)
-        spent = time.perf_counter() - begin
-        name = "refused" if why else "fault"
-        return Row(
-            self.suite, self.title, "", None, None, None, name, spent, misses=why, faults=wrong
-        )
+        except Exception as fault:  # it is told with the row
+            return ended(self.suite, self.title, begin, fault)
 
 
 def cases(suites: Sequence[str], machines: Sequence[Subject], limit: float | None) -> list[Case]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from skb.decision import Decision, Status
+from skb.errors import SkbError
 
 KEPT_S = 0.2
 TOLERANCE = 1e-9
@@ -93,6 +94,17 @@ def row_of(
         note,
         tuple(faults),
     )
+
+
+def ended(suite: str, case: str, begin: float, fault: Exception) -> Row:
+    """Return the row of a case that began then and ended in an exception: what the product refuses
+    is a missed target, anything else a fault.
+    """
+    spent = time.perf_counter() - begin
+    refused = isinstance(fault, SkbError)
+    told = (str(fault) if refused else f"{type(fault).__name__}: {fault}",)
+    name, misses, faults = ("refused", told, ()) if refused else ("fault", (), told)
+    return Row(suite, case, "", None, None, None, name, spent, misses=misses, faults=faults)
 
 
 # ------------------------------------------------------------ targets

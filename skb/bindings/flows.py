@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from skb.bindings.writing import shown
+from skb.bindings.writing import head
 from skb.errors import CheckError, RequestError
 from skb.machine import Machine, kind_of
 
@@ -74,14 +74,9 @@ class Lanes:
                     found[ring.numa] = found.get(ring.numa, 0) + ring.size_bytes
         return found
 
-    def heading(self, does: str, needs: str, notes: tuple[str, ...]) -> Iterator[str]:
-        """Yield the lines that begin a file, without comment signs."""
-        machine = shown(self.machine.name)
-        yield f"buffers {self.short} on {machine}, revision {self.machine.revision}"
-        yield does
-        yield f"Needs: {needs}"
-        for note in notes:
-            yield f"Note: {note}"
+    def heading(self, does: str, needs: str, notes: tuple[str, ...]) -> list[str]:
+        """Return the lines that begin a file, without comment signs."""
+        return head(f"buffers {self.short}", self.machine, does, needs, notes)
 
 
 def lanes_of(machine: Machine, decision: Mapping[str, Any]) -> Lanes:

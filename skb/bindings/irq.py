@@ -12,7 +12,6 @@ import shlex
 from skb.bindings.keeping import script
 from skb.bindings.placement import Written
 from skb.bindings.vectors import Vector, Vectors
-from skb.errors import RequestError
 from skb.wording import listed
 
 DOES = "Sends each interrupt to its PU; undo puts back what each file said before, byte for byte."
@@ -41,11 +40,6 @@ named() {
 def write(vectors: Vectors) -> Written:
     """Write the script; raise `RequestError` where no number of an interrupt is known."""
     rows = vectors.written
-    if not rows:
-        raise RequestError(
-            f"decision {vectors.short} knows no interrupt that may be written",
-            mend="discover the host, or give `vectors` in the request",
-        )
     notes = _notes(vectors)
     checks = [f"named {row.irq} {_quoted(row)}" for row in rows]
     files = [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from skb.bindings.placement import Written
 from skb.bindings.vectors import Vectors
-from skb.errors import RequestError
 from skb.wording import spans
 
 DOES = "Tells irqbalance to leave decided interrupts alone, and which PUs get nothing else."
@@ -14,11 +13,6 @@ NEEDS = "irqbalance 1.8 or newer; the file is /etc/default/irqbalance or /etc/sy
 def write(vectors: Vectors) -> Written:
     """Write the environment file; raise `RequestError` where no interrupt is known."""
     rows = vectors.written
-    if not rows:
-        raise RequestError(
-            f"decision {vectors.short} knows no interrupt that may be written",
-            mend="discover the host, or give `vectors` in the request",
-        )
     spare = set(vectors.answer["spare"])
     closed = set(vectors.answer["closed"])
     usable = set(vectors.machine.usable_pus)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from skb.bindings.writing import comment, shown
+from skb.bindings.writing import comment, head
 from skb.errors import RequestError
 from skb.machine import Machine
 
@@ -34,8 +34,7 @@ class Tables:
 
     def heading(self, does: str, needs: str, mark: str = "#") -> str:
         """Return the comment that begins a file."""
-        about = f"tables {self.id[:8]} on {shown(self.machine.name)}, revision"
-        lines = (f"{about} {self.machine.revision}", does, f"Needs: {needs}")
+        lines = head(f"tables {self.id[:8]}", self.machine, does, needs)
         return "".join(comment(line) for line in lines).replace("# ", f"{mark} ")
 
 

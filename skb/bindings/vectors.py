@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from skb.bindings.writing import comment, shown
+from skb.bindings.writing import comment, head
 from skb.errors import RequestError
 from skb.machine import Machine, kind_of
 
@@ -52,14 +52,21 @@ class Vectors:
 
     @property
     def written(self) -> tuple[Vector, ...]:
-        """Vectors whose affinity is written: those with a number, and not managed."""
-        return tuple(row for row in self.rows if row.irq is not None and not row.managed)
+        """Vectors whose affinity is written: those with a number, and not managed.
+
+        Raises `RequestError` where there is none.
+        """
+        rows = tuple(row for row in self.rows if row.irq is not None and not row.managed)
+        if not rows:
+            raise RequestError(
+                f"decision {self.short} knows no interrupt that may be written",
+                mend="discover the host, or give `vectors` in the request",
+            )
+        return rows
 
     def heading(self, does: str, needs: str, notes: Iterable[str]) -> str:
         """Return the comment that begins a file."""
-        machine = shown(self.machine.name)
-        lines = [f"interrupts {self.short} on {machine}, revision {self.machine.revision}"]
-        lines += [does, f"Needs: {needs}", *(f"Note: {note}" for note in notes)]
+        lines = head(f"interrupts {self.short}", self.machine, does, needs, notes)
         return "".join(comment(line) for line in lines)
 
     def networks(self) -> dict[str, Mapping[str, Any]]:

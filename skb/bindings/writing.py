@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from skb.bindings.placement import Placement, Seat
 from skb.errors import RequestError
+from skb.machine import Machine
 
 WIDTH = 98
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}")
@@ -55,10 +56,16 @@ def distinct(names: Iterable[str]) -> tuple[str, ...]:
 
 def heading(placement: Placement, does: str, needs: str, notes: Iterable[str] = ()) -> str:
     """Return the comment that begins a file: whose decision, what it does, what it needs."""
-    machine = shown(placement.machine.name)
-    lines = [f"placement {placement.short} on {machine}, revision {placement.machine.revision}"]
-    lines += [does, f"Needs: {needs}", *(f"Note: {note}" for note in notes)]
+    lines = head(f"placement {placement.short}", placement.machine, does, needs, notes)
     return "".join(comment(line) for line in lines)
+
+
+def head(
+    decision: str, machine: Machine, does: str, needs: str, notes: Iterable[str] = ()
+) -> list[str]:
+    """Return what begins every file, without comment signs; `decision` is its kind and id."""
+    about = f"{decision} on {shown(machine.name)}, revision {machine.revision}"
+    return [about, does, f"Needs: {needs}", *(f"Note: {note}" for note in notes)]
 
 
 def comment(text: str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from skb.cli.benching_shown import Progress, Shown, known_suite
+from skb.cli.benching_shown import Limit, Progress, Shown, known_suite
 from skb.cli.output import Database, Json, say
 
 if TYPE_CHECKING:
@@ -33,10 +33,7 @@ def decisions(
     suite: Annotated[
         str, typer.Option(help="buffers, replicas, pci, interrupts, power, or all.")
     ] = "all",
-    limit: Annotated[
-        float | None,
-        typer.Option(min=0.01, help="Most seconds for each answer; absent = as the target says."),
-    ] = None,
+    limit: Limit = None,
     json: Json = False,
     db: Database = None,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from skb.cli.benching_shown import Progress, Shown, known_suite
+from skb.cli.benching_shown import Limit, Progress, Shown, known_suite
 from skb.cli.output import Database, Json, say
 
 if TYPE_CHECKING:
@@ -31,10 +31,7 @@ def routing(
     suite: Annotated[
         str, typer.Option(help="trees, first, groups, large, measured, links, or all.")
     ] = "all",
-    limit: Annotated[
-        float | None,
-        typer.Option(min=0.01, help="Most seconds for each answer; absent = as the target says."),
-    ] = None,
+    limit: Limit = None,
     json: Json = False,
     db: Database = None,
 ) -> None:

@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from skb.benching.routing_rows import Row
 
 SHOWN_FAULTS = 3
+Limit = Annotated[
+    float | None,
+    typer.Option(min=0.01, help="Most seconds for each answer; absent = as the target says."),
+]
 # units that a target says already
 _SILENT = ("", "pairs")
 

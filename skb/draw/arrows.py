@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from skb.draw.packing import Box
-from skb.draw.svg import Point, curve
+from skb.draw.svg import Point, arrow_head, curve, element, label, tooltip
 
 LARGEST_BEND = 44.0
+DENSE_SENDS = 100
+
+Attributes = Mapping[str, str | float]
 
 
 def between(a: Box, b: Box, bend: float) -> tuple[str, Point, Point]:
@@ -33,3 +37,39 @@ def on_curve(start: Point, control: Point, end: Point, t: float) -> Point:
         near * start[0] + middle * control[0] + far * end[0],
         near * start[1] + middle * control[1] + far * end[1],
     )
+
+
+def hop(a: Box, b: Box, bend: float, attributes: Attributes, words: str, head: float = 9.0) -> str:
+    """Return an arrow with a halo and a tooltip; `attributes` are more than from where to where."""
+    path, control, tip = between(a, b, bend)
+    return element(
+        "g",
+        {"class": "hop", **attributes, "data-from": a.name, "data-to": b.name},
+        tooltip(words),
+        element("path", {"class": "halo", "d": path}),
+        element("path", {"class": "send", "d": path}),
+        arrow_head(tip, control, head),
+    )
+
+
+def numbered(a: Box, b: Box, order: int, total: int, attributes: Attributes, words: str) -> str:
+    """Return the arrow of one send of `total`: slim where they are dense, else with its number in
+    the order of its sender, if that is not 0.
+    """
+    path, control, tip = between(a, b, 0.14)
+    dense = total > DENSE_SENDS
+    inner = [tooltip(words)]
+    if not dense:
+        inner.append(element("path", {"class": "halo", "d": path}))
+    inner += [
+        element("path", {"class": "send", "d": path}),
+        arrow_head(tip, control, 5.0 if dense else 8.0),
+    ]
+    if order and not dense:
+        start = centre_edge(a, control)
+        along = 0.62 if math.dist(start, tip) > 60 else 0.5
+        x, y = on_curve(start, control, tip, along)
+        inner.append(element("circle", {"class": "badge", "cx": x, "cy": y, "r": 6.5}))
+        inner.append(label(x, y + 3.2, str(order), "count"))
+    ends = {"data-from": a.name, "data-to": b.name}
+    return element("g", {"class": "hop", **attributes, **ends}, *inner)

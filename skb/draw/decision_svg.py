@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from skb.draw.arrows import between, centre_edge, on_curve
+from skb.draw.arrows import DENSE_SENDS, between, centre_edge, hop, numbered, on_curve
 from skb.draw.boxes import index, layout
 from skb.draw.interrupts_svg import drawn as interrupts
 from skb.draw.machine_svg import scene
@@ -32,7 +32,6 @@ from skb.draw.words import quantity, short, size_text, time_text
 from skb.machine import Machine
 
 Json = Mapping[str, Any]
-DENSE_SENDS = 100
 LINE = 20.0
 LEGEND_WIDTH = 620.0
 
@@ -184,31 +183,15 @@ def _route(machine: Machine, answer: Json) -> Overlay:
 
 
 def _send(a: Box, b: Box, order: int, when: float | None, critical: bool, total: int) -> str:
-    dense = total > DENSE_SENDS
-    path, control, tip = between(a, b, 0.14)
     words = f"{_title(a)} → {_title(b)}"
     words += f": send {order} of {_title(a)}, arrives at" if order else ": sent at"
     attributes: dict[str, str | float] = {
         "class": "hop critical" if critical else "hop",
-        "data-from": a.name,
-        "data-to": b.name,
         "data-order": str(order),
         "data-at": "" if when is None else f"{when:.3f}",
     }
-    inner = [tooltip(f"{words} {when:,.3f} ns" if when is not None else words)]
-    if not dense:
-        inner.append(element("path", {"class": "halo", "d": path}))
-    inner += [
-        element("path", {"class": "send", "d": path}),
-        arrow_head(tip, control, 5.0 if dense else 8.0),
-    ]
-    if order and not dense:
-        start = centre_edge(a, control)
-        along = 0.62 if math.dist(start, tip) > 60 else 0.5
-        x, y = on_curve(start, control, tip, along)
-        inner.append(element("circle", {"class": "badge", "cx": x, "cy": y, "r": 6.5}))
-        inner.append(label(x, y + 3.2, str(order), "count"))
-    return element("g", attributes, *inner)
+    words = f"{words} {when:,.3f} ns" if when is not None else words
+    return numbered(a, b, order, total, attributes, words)
 
 
 def _title(box: Box) -> str:
@@ -335,15 +318,7 @@ def _device(name: Any) -> str:
 
 def _flow(name: str, way: list[Box]) -> Iterator[str]:
     for a, b in pairwise(way):
-        path, control, tip = between(a, b, 0.08)
-        yield element(
-            "g",
-            {"class": "hop", "data-flow": name, "data-from": a.name, "data-to": b.name},
-            tooltip(f"{name}: {a.name} → {b.name}"),
-            element("path", {"class": "halo", "d": path}),
-            element("path", {"class": "send", "d": path}),
-            arrow_head(tip, control, 9.0),
-        )
+        yield hop(a, b, 0.08, {"data-flow": name}, f"{name}: {a.name} → {b.name}")
 
 
 # -------------------------------------------------------------------- links

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from skb.draw.arrows import between
+from skb.draw.arrows import between, hop
 from skb.draw.boxes import index, layout
 from skb.draw.decision_svg import Overlay
 from skb.draw.packing import Box
@@ -81,18 +81,9 @@ def _move(machine: Machine, boxes: Mapping[str, Box], row: Json) -> list[str]:
     a, b = boxes.get(_pu(machine, before[0])), boxes.get(_pu(machine, to[0]))
     if a is None or b is None or a.name == b.name:
         return []
-    path, control, tip = between(a, b, 0.12)
     task = str(row.get("task", ""))
-    return [
-        element(
-            "g",
-            {"class": "hop", "data-task": task, "data-from": a.name, "data-to": b.name},
-            tooltip(f"step {row.get('step')}: task {task} moves from {a.name} to {b.name}"),
-            element("path", {"class": "halo", "d": path}),
-            element("path", {"class": "send", "d": path}),
-            arrow_head(tip, control, 9.0),
-        )
-    ]
+    words = f"step {row.get('step')}: task {task} moves from {a.name} to {b.name}"
+    return [hop(a, b, 0.12, {"data-task": task}, words)]
 
 
 def _key(kept: bool, arrows: bool) -> str:

@@ -8,17 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from skb.draw.arrows import between, centre_edge, on_curve
+from skb.draw.arrows import numbered
 from skb.draw.boxes import index, layout
 from skb.draw.decision_svg import Overlay
-from skb.draw.packing import Box
 from skb.draw.style import TASK_COLOURS
-from skb.draw.svg import arrow_head, element, label, rectangle, text, tooltip
+from skb.draw.svg import arrow_head, element, label, rectangle, text
 from skb.draw.words import short
 from skb.machine import Machine
 
 Json = Mapping[str, Any]
-DENSE_SENDS = 100
 MOST_LINES = 12
 
 
@@ -42,7 +40,9 @@ def overlay(machine: Machine, answer: Json) -> Overlay:
     boxes = index(over.box)
     for u, v, order in sends:
         if u in boxes and v in boxes:
-            over.arrows.append(_arrow(boxes[u], boxes[v], order, len(sends)))
+            a, b = boxes[u], boxes[v]
+            words = f"{u} → {v}: send {order} of {u}"
+            over.arrows.append(numbered(a, b, order, len(sends), {}, words))
     lines = [_line(machine, name, told) for name, told in objects.items()]
     over.legend.extend(lines[:MOST_LINES])
     if len(lines) > MOST_LINES:
@@ -58,23 +58,6 @@ def _sends(machine: Machine, tree: Json) -> Iterator[tuple[str, str, int]]:
             receiver = _pu(machine, to)
             if sender and receiver:
                 yield sender, receiver, order
-
-
-def _arrow(a: Box, b: Box, order: int, total: int) -> str:
-    path, control, tip = between(a, b, 0.14)
-    dense = total > DENSE_SENDS
-    inner = [tooltip(f"{a.name} → {b.name}: send {order} of {a.name}")]
-    if not dense:
-        inner.append(element("path", {"class": "halo", "d": path}))
-    inner += [
-        element("path", {"class": "send", "d": path}),
-        arrow_head(tip, control, 5.0 if dense else 8.0),
-    ]
-    if not dense:
-        x, y = on_curve(centre_edge(a, control), control, tip, 0.6)
-        inner.append(element("circle", {"class": "badge", "cx": x, "cy": y, "r": 6.5}))
-        inner.append(label(x, y + 3.2, str(order), "count"))
-    return element("g", {"class": "hop", "data-from": a.name, "data-to": b.name}, *inner)
 
 
 def _line(machine: Machine, name: str, told: Json) -> str:

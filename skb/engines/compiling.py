@@ -29,6 +29,7 @@ from skb.engines import placement_kernel as kernel
 from skb.engines import placement_packing as packing
 from skb.engines import route_hunt, route_kernel, route_rows, route_sets, route_sweep
 from skb.errors import SkbError
+from skb.resources import cache_folder
 
 UNCOMPILED = "the search ran uncompiled, with fewer steps: `skb warm` compiles it, once"
 # seconds that loading numba and the kernel from the cache takes on a slow host
@@ -191,19 +192,8 @@ def _digest() -> str:
 @cache
 def _folder() -> str:
     """Return the folder for compiled code; empty where none can be written."""
-    given = os.environ.get("NUMBA_CACHE_DIR")
-    if not given:
-        import platformdirs
-
-        given = platformdirs.user_cache_dir("skb")
     # numba looks at the file of what it calls alone, not at those of the functions inside
-    folder = Path(given) / f"search-{_digest()}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "writable").touch()
-    except OSError:
-        return ""
-    return str(folder)
+    return cache_folder(f"search-{_digest()}", os.environ.get("NUMBA_CACHE_DIR"))
 
 
 def _mark(folder: str) -> Path:

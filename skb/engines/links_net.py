@@ -154,15 +154,6 @@ def price(net: Net, table: Table) -> tuple[int, int]:
     return max(slowed, default=0), sum(slowed)
 
 
-def dependencies(net: Net, ahead: Sequence[int], d: int) -> set[tuple[int, int]]:
-    """Return the channel dependencies of a destination's tree, as pairs of arc numbers."""
-    return {
-        (net.number[s, n], net.number[n, ahead[n]])
-        for s, n in enumerate(ahead)
-        if s != d and n != d
-    }
-
-
 @dataclass(frozen=True, slots=True)
 class Ring:
     """A cycle of links that wait for each other whatever the table: no choice avoids it.

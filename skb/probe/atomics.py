@@ -17,6 +17,7 @@ from typing import Any
 from skb.errors import SkbError
 from skb.probe import kernels, memory_kernels, primitives
 from skb.probe.primitives import Function
+from skb.resources import cache_folder
 
 _INSTALL = "pip install 'system-knowledge-base[measure]'"
 _CLOCK_MONOTONIC = 1
@@ -107,18 +108,10 @@ def _cache_folder(version: str) -> str:
 
     numba looks at the file of a kernel only, not at what the kernel calls: hence the digest.
     """
-    import platformdirs
-
     digest = hashlib.sha256(version.encode())
     for module in ("primitives", "kernels", "memory_kernels", "atomics"):
         digest.update(Path(__file__).with_name(f"{module}.py").read_bytes())
-    folder = Path(platformdirs.user_cache_dir("skb")) / f"probe-{digest.hexdigest()[:16]}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "writable").touch()
-    except OSError:
-        return ""
-    return str(folder)
+    return cache_folder(f"probe-{digest.hexdigest()[:16]}")
 
 
 @cache

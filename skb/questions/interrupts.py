@@ -23,7 +23,7 @@ from skb.questions.interrupts_instance import Instance, Plan
 from skb.questions.interrupts_places import Distances, Places
 from skb.questions.interrupts_queues import Devices, devices_of
 from skb.questions.interrupts_request import UNLIMITED, InterruptsRequest, device_of, force
-from skb.questions.question import Question, Raw, read_request
+from skb.questions.question import Question, Raw, read_request, unanswered
 
 SPARE = 0.05  # seconds of the limit for output
 WRITING = 1.5e-4  # and for each queue
@@ -73,21 +73,9 @@ def decide(machine: Machine, raw: Raw, limits: Limits) -> Decision:
 
 def _begun(machine: Machine, raw: Raw, devices: Devices, limits: Limits) -> Decision:
     """Return a decision without an answer yet."""
-    return Decision(
-        question="interrupts",
-        machine=machine.name,
-        revision=machine.revision,
-        status=Status.UNKNOWN,
-        objective=Objective("distance", None, _unit(devices)),
-        answer={},
-        request=dict(raw),
-        provenance={
-            "facts": machine.digest,
-            "engine": "cheapest flow with convex costs, longest first, branches",
-            "seed": limits.seed,
-            "limit_s": limits.seconds,
-        },
-    )
+    objective = Objective("distance", None, _unit(devices))
+    engine = "cheapest flow with convex costs, longest first, branches"
+    return unanswered("interrupts", machine, raw, limits, objective, engine)
 
 
 def _unit(devices: Devices) -> str:

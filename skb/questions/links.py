@@ -31,7 +31,7 @@ from skb.questions.links_instance import Instance, blocking, instance
 from skb.questions.links_more import failures, helps
 from skb.questions.links_queues import expected, queues, simulated
 from skb.questions.links_request import LinksRequest, force
-from skb.questions.question import Question, Raw, read_request
+from skb.questions.question import Question, Raw, read_request, unanswered
 from skb.wording import counted
 
 SPARE = 0.05  # seconds of the limit for output
@@ -98,25 +98,13 @@ def _begun(
 ) -> Decision:
     """Return a decision without an answer yet."""
     unit = "pairs" if request.traffic == "uniform" else "traffic"
-    return Decision(
-        question="links",
-        machine=machine.name,
-        revision=machine.revision,
-        status=Status.UNKNOWN,
-        objective=Objective("maximum link load", None, unit),
-        answer={},
-        assumed=asked.assumed,
-        request=dict(raw),
-        provenance={
-            "facts": machine.digest,
-            "rules": rules_digest((*FILES, *EXPLAIN_FILES)),
-            "engine": f"tables, search and bounds, {engine_name()}",
-            "seed": limits.seed,
-            "limit_s": limits.seconds,
-            "conflicts": limits.conflicts,
-        },
-        warnings=asked.warnings,
+    objective = Objective("maximum link load", None, unit)
+    engine = f"tables, search and bounds, {engine_name()}"
+    rules = rules_digest((*FILES, *EXPLAIN_FILES))
+    decision = unanswered(
+        "links", machine, raw, limits, objective, engine, rules, conflicts=limits.conflicts
     )
+    return replace(decision, assumed=asked.assumed, warnings=asked.warnings)
 
 
 # ------------------------------------------------------------------ no table

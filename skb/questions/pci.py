@@ -21,7 +21,7 @@ from skb.questions.pci_instance import Group, Instance
 from skb.questions.pci_kept import kept
 from skb.questions.pci_reasons import clash
 from skb.questions.pci_request import EXAMPLE, PciRequest, force
-from skb.questions.question import Question, Raw, read_request
+from skb.questions.question import Question, Raw, read_request, unanswered
 
 VALUE = "address space taken"
 MOVES = "registers that move"
@@ -54,24 +54,12 @@ def decide(machine: Machine, raw: Raw, limits: Limits) -> Decision:
 def _begun(machine: Machine, raw: Raw, asked: Instance, limits: Limits) -> Decision:
     """Return a decision without an answer yet."""
     moves = asked.request.keep_current
-    return Decision(
-        question="pci",
-        machine=machine.name,
-        revision=machine.revision,
-        status=Status.UNKNOWN,
-        objective=Objective(MOVES if moves else VALUE, None, "registers" if moves else UNIT),
-        answer={},
-        assumed=tuple(asked.assumed),
-        request=dict(raw),
-        provenance={
-            "facts": machine.digest,
-            "engine": "least end of each multiset, beam and exact",
-            "seed": limits.seed,
-            "limit_s": limits.seconds,
-            "conflicts": limits.conflicts,
-        },
-        warnings=tuple(asked.warnings),
+    objective = Objective(MOVES if moves else VALUE, None, "registers" if moves else UNIT)
+    engine = "least end of each multiset, beam and exact"
+    decision = unanswered(
+        "pci", machine, raw, limits, objective, engine, conflicts=limits.conflicts
     )
+    return replace(decision, assumed=tuple(asked.assumed), warnings=tuple(asked.warnings))
 
 
 def _solved(

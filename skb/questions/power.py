@@ -26,7 +26,7 @@ from skb.questions.power_load import Load
 from skb.questions.power_order import off_order, resume_order
 from skb.questions.power_request import EXAMPLE, Keep, PowerRequest, Save, force
 from skb.questions.power_wishes import Solved, binding, clash, left_on, priced, solved
-from skb.questions.question import Question, Raw, read_request
+from skb.questions.question import Question, Raw, read_request, unanswered
 
 SPARE = 0.05  # seconds of the limit for output
 TELLING = 1.5e-4  # and for each part of the machine, which answer, checker and output walk
@@ -124,23 +124,10 @@ def _begun(machine: Machine, raw: Raw, limits: Limits, found: Solved) -> Decisio
     assumed = list(found.asked.assumed) if found.asked is not None else []
     if found.load is not None:
         assumed += found.load.assumed
-    return Decision(
-        question="power",
-        machine=machine.name,
-        revision=machine.revision,
-        status=Status.UNKNOWN,
-        objective=objective,
-        answer={},
-        assumed=tuple(assumed),
-        request=dict(raw),
-        provenance={
-            "facts": machine.digest,
-            "engine": ENGINE,
-            "seed": limits.seed,
-            "limit_s": limits.seconds,
-            "conflicts": limits.conflicts,
-        },
+    decision = unanswered(
+        "power", machine, raw, limits, objective, ENGINE, conflicts=limits.conflicts
     )
+    return replace(decision, assumed=tuple(assumed))
 
 
 def _refused(

@@ -9,7 +9,6 @@ from skb.engines.power_net import Reach, cut_off, dominators, graph_of, link_nam
 from skb.machine import IO_KINDS, kind_of, object_order
 from skb.questions.power_instance import Off, Power
 from skb.usability import stops_only_pus
-from skb.wording import counted
 
 # links of an interconnect are each tried as a single point of failure up to this product
 MOST_LINK_WORK = 4_000_000
@@ -253,13 +252,3 @@ def totals(power: Power, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "services": len(rows) - len(names),
         "kinds": kinds,
     }
-
-
-def in_words(told: Mapping[str, Any]) -> str:
-    """Write the totals."""
-    words = [counted(int(told["pus"]), "PU")] if told["pus"] else []
-    if told["memory_mib"]:
-        words.append(f"{told['memory_mib']:,.0f} MiB")
-    if told["devices"]:
-        words.append(counted(int(told["devices"]), "device"))
-    return ", ".join(words) or counted(int(told["parts"]), "part")

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from skb.decision import Decision, Limits
+from skb.decision import Decision, Limits, Objective, Status
 from skb.errors import CheckError, RequestError
 from skb.machine import Machine
 
@@ -67,6 +67,36 @@ class Question:
     def schema(self) -> dict[str, Any]:
         """JSON schema of the request."""
         return msgspec.json.schema(self.request)
+
+
+def unanswered(
+    question: str,
+    machine: Machine,
+    raw: Raw,
+    limits: Limits,
+    objective: Objective,
+    engine: str,
+    rules: str = "",
+    **more: Any,
+) -> Decision:
+    """Return a decision without an answer yet; `more` is further provenance."""
+    return Decision(
+        question=question,
+        machine=machine.name,
+        revision=machine.revision,
+        status=Status.UNKNOWN,
+        objective=objective,
+        answer={},
+        request=dict(raw),
+        provenance={
+            "facts": machine.digest,
+            **({"rules": rules} if rules else {}),
+            "engine": engine,
+            "seed": limits.seed,
+            "limit_s": limits.seconds,
+            **more,
+        },
+    )
 
 
 def read_request(raw: Raw, wanted: type[RequestType], question: str) -> RequestType:

@@ -19,7 +19,7 @@ from skb.engines.asp import rules_digest
 from skb.engines.replicas_asp import FILES
 from skb.engines.replicas_tree import INFINITE
 from skb.machine import Machine
-from skb.questions.question import Question, Raw, read_request
+from skb.questions.question import Question, Raw, read_request, unanswered
 from skb.questions.replicas_answer import costs_of, object_answer, reasons_of
 from skb.questions.replicas_compare import alternatives, bearable, crossovers
 from skb.questions.replicas_instance import Topology
@@ -106,26 +106,18 @@ def decide(machine: Machine, raw: Raw, limits: Limits) -> Decision:
     costs = Costs(machine)
     spent = _Fuse(begin + limits.seconds * (1 - SPARE))
     outcomes = _together(_Asked(machine, costs, request, limits, spent))
-    decision = Decision(
-        question="replicas",
-        machine=machine.name,
-        revision=machine.revision,
+    objective = Objective("time spent", None, "ns/s")
+    engine = "dynamic programme over the tree of parts"
+    rules = rules_digest(FILES)
+    decision = replace(
+        unanswered(
+            "replicas", machine, raw, limits, objective, engine, rules, conflicts=limits.conflicts
+        ),
         status=_status(outcomes),
-        objective=Objective("time spent", None, "ns/s"),
-        answer={},
         reasons=tuple(reason for found in outcomes for reason in found.reasons),
         assumed=tuple(
             dict.fromkeys((*costs.assumed, *(row for found in outcomes for row in found.assumed)))
         ),
-        provenance={
-            "facts": machine.digest,
-            "rules": rules_digest(FILES),
-            "engine": "dynamic programme over the tree of parts",
-            "seed": limits.seed,
-            "limit_s": limits.seconds,
-            "conflicts": limits.conflicts,
-        },
-        request=dict(raw),
         warnings=tuple(text for found in outcomes for text in found.warnings),
     )
     if all(found.told for found in outcomes):

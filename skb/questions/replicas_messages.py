@@ -14,8 +14,6 @@ from skb.questions.replicas_price import MESSAGES, Inside, Stream
 from skb.questions.replicas_search import Choice, Priced
 
 ALONE = "alone"
-FINAL = {"two-phase-commit": 2, "multi-paxos": 2}
-"""How often a protocol's updates run down the tree; others once."""
 LEAST_ROUTE_S, MOST_ROUTE_S = 0.06, 2.0
 
 

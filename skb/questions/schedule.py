@@ -21,7 +21,7 @@ from skb.decision import Assumption, Cost, Decision, Limits, Objective, Reason, 
 from skb.engines.asp import engine_name, rules_digest
 from skb.engines.schedule_greedy import EVERY, Seats, price, spread
 from skb.machine import Machine
-from skb.questions.question import Question, Raw
+from skb.questions.question import Question, Raw, unanswered
 from skb.questions.schedule_instance import Instance, Limit, memory_of
 from skb.questions.schedule_program import PACKING, SCHEDULE
 from skb.questions.schedule_request import Request, force, read
@@ -39,22 +39,10 @@ def decide(machine: Machine, raw: Raw, limits: Limits) -> Decision:
     started = time.monotonic()
     request, applications = read(raw, machine)
     instance = Instance(machine, applications, request.unit)
-    decision = Decision(
-        question="schedule",
-        machine=machine.name,
-        revision=machine.revision,
-        status=Status.INFEASIBLE,
-        objective=Objective("lost time", None, UNIT),
-        answer={},
-        request=dict(raw),
-        provenance={
-            "facts": machine.digest,
-            "rules": rules_digest((*PACKING, *SCHEDULE)),
-            "engine": f"{engine_name()} + search",
-            "seed": limits.seed,
-            "limit_s": limits.seconds,
-        },
-    )
+    objective = Objective("lost time", None, UNIT)
+    engine, rules = f"{engine_name()} + search", rules_digest((*PACKING, *SCHEDULE))
+    decision = unanswered("schedule", machine, raw, limits, objective, engine, rules)
+    decision = replace(decision, status=Status.INFEASIBLE)
     reasons = _alone(instance) or _memory(instance)
     if reasons:
         return _stamped(replace(decision, reasons=reasons), started)

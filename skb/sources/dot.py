@@ -20,6 +20,7 @@ from skb.relations import Fact, Value
 from skb.sources.description import Description
 from skb.sources.dot_statements import Chain, Defaults, Excess, Graph, Group, Place
 from skb.sources.link_tables import Entry, LinkTables, object_of
+from skb.sources.table_text import utf8
 from skb.wording import counted, listed
 
 FORMAT = "DOT"
@@ -71,12 +72,7 @@ def read(data: bytes, place: str) -> Description:
 
 def _text(data: bytes, place: str) -> str:
     """Return the text; raises `TooLargeError` where blanks and comments alone would take long."""
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as fault:
-        raise DescriptionError(
-            f"byte {fault.start} is no text", place=place, mend="write the graph in UTF-8"
-        ) from fault
+    text = utf8(data, place, "graph")
     if text.count("\n") + text.count("/*") > LINES_LIMIT:
         raise TooLargeError(
             f"more than {LINES_LIMIT} lines and comments", place=place, mend=_TOO_LARGE

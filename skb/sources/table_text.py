@@ -29,14 +29,19 @@ class Row:
     cells: tuple[str, ...]
 
 
-def decode(data: bytes, place: str) -> str:
-    """Return the text of a table; raises `DescriptionError` where it is none or too long."""
+def utf8(data: bytes, place: str, noun: str) -> str:
+    """Return the text of a file; raises `DescriptionError` where it is none."""
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as fault:
         raise DescriptionError(
-            f"byte {fault.start} is no text", place=place, mend="write the table in UTF-8"
+            f"byte {fault.start} is no text", place=place, mend=f"write the {noun} in UTF-8"
         ) from fault
+
+
+def decode(data: bytes, place: str) -> str:
+    """Return the text of a table; raises `DescriptionError` where it is none or too long."""
+    text = utf8(data, place, "table")
     if text.count("\n") > LINE_LIMIT:
         raise TooLargeError(
             f"the table has more than {LINE_LIMIT} lines",

@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
-from skb.decision import Decision, Limits, Status
+from skb.decision import Limits, Status
 from skb.errors import RequestError
 from skb.machine import Machine
-from skb.questions import question
 from skb.relations import Fact
 from tests.machines import bundled, grown
+from tests.questions.buffers_asked import BUFFERS, ask, row
 
-BUFFERS = question("buffers")
 BOARD = "tyan-s4985"
 # two packages joined by one link, a NIC on the first
 PAIR = """
@@ -43,18 +42,6 @@ DMA = [Fact("dma_latency", ("device:nic", f"numa:{n}", 500 + 90 * n * n)) for n 
 def flow(name: str = "rx", device: str = "eth0", **more: Any) -> dict[str, Any]:
     """Return a flow of a request; the board's eth0 and PU 20 where nothing else is said."""
     return {"name": name, "device": device, "consumer": 20, **more}
-
-
-def ask(machine: Machine, *flows: dict[str, Any], **more: Any) -> Decision:
-    """Decide and let the checker agree."""
-    decision = BUFFERS.decide(machine, {"flow": list(flows), **more}, Limits())
-    assert BUFFERS.check(machine, decision) == []
-    return decision
-
-
-def row(decision: Decision, name: str = "rx") -> dict[str, Any]:
-    found: dict[str, Any] = decision.answer["flows"][name]
-    return found
 
 
 def test_buffers_forwarded_lie_near_the_nic_and_consumed_near_the_core() -> None:

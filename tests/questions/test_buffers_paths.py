@@ -8,14 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skb.decision import Decision, Limits, Status
+from skb.decision import Limits, Status
 from skb.errors import RequestError
 from skb.machine import Machine
-from skb.questions import question
 from skb.relations import Fact
 from tests.machines import CHAIN, bundled, grown
+from tests.questions.buffers_asked import BUFFERS, ask, row
 
-BUFFERS = question("buffers")
 BOARD = "tyan-s4985"
 # two packages, each with a GPU, a NIC and a disk on the first
 HOST = """
@@ -51,18 +50,6 @@ SQUARE = grown(
 
 def flow(name: str = "rx", device: str = "nic", **more: Any) -> dict[str, Any]:
     return {"name": name, "device": device, **more}
-
-
-def ask(machine: Machine, *flows: dict[str, Any], **more: Any) -> Decision:
-    """Decide and let the checker agree."""
-    decision = BUFFERS.decide(machine, {"flow": list(flows), **more}, Limits())
-    assert BUFFERS.check(machine, decision) == []
-    return decision
-
-
-def row(decision: Decision, name: str = "rx") -> dict[str, Any]:
-    found: dict[str, Any] = decision.answer["flows"][name]
-    return found
 
 
 # ---------------------------------------------------------------- the cache that DMA fills
