@@ -19,6 +19,7 @@ from simulator.history import (
     EVENT_NAMES,
     LEFT,
     NO,
+    NOT_OF_OPERATIONS,
     REDUCED,
     SUSPECTED,
     VOTED,
@@ -51,6 +52,8 @@ def integrity(history: History) -> Iterator[str]:
     """Nothing happens twice at a member, and nothing happens that was not proposed."""
     seen: set[tuple[int, int, int]] = set()
     for _, pu, op, event, _ in history.entries:
+        if event in NOT_OF_OPERATIONS:
+            continue
         key = (pu, op, event)
         if op not in history.proposals:
             yield f"PU {pu} {EVENT_NAMES[event]} operation {op}, which nobody proposed"

@@ -27,6 +27,8 @@ class MessageCosts:
     `send_ps` is the time the sender is busy, `receive_ps` the time the receiver is busy (it
     contains the transfer of the line), `propagation_ps` the flight in between (None: 0 for all
     pairs) and `gap_ps` the time that a further send in a burst adds (None: equal to `send_ps`).
+    `transfer_ps` is the time that a cache line takes from one PU to another (None: `receive_ps`),
+    `hit_ps` the time of an access to a line that one has.
     Raises `CostsError` where a pair is missing, negative or not an integer.
     """
 
@@ -35,6 +37,8 @@ class MessageCosts:
     receive_ps: PairTable
     propagation_ps: PairTable | None = None
     gap_ps: PairTable | None = None
+    transfer_ps: PairTable | None = None
+    hit_ps: int = 0
 
     def __post_init__(self) -> None:
         """Check that every table holds a usable number for every pair, and keep own copies."""
@@ -43,7 +47,7 @@ class MessageCosts:
         if len(set(self.members)) != len(self.members):
             raise CostsError(f"message costs name a PU twice: {sorted(self.members)}")
         object.__setattr__(self, "members", tuple(self.members))
-        for name in ("send_ps", "receive_ps", "propagation_ps", "gap_ps"):
+        for name in ("send_ps", "receive_ps", "propagation_ps", "gap_ps", "transfer_ps"):
             table = getattr(self, name)
             if table is not None:
                 object.__setattr__(self, name, _complete(name, table, self.members))
@@ -65,6 +69,13 @@ class MessageCosts:
         if model == LOGP and self.gap_ps is not None:
             return self.gap_ps[sender, receiver]
         return self.send_ps[sender, receiver]
+
+    def transfer(self, owner: int, asker: int) -> int:
+        """Picoseconds that a cache line takes to a PU from its last owner."""
+        if owner == asker:
+            return self.hit_ps
+        table = self.receive_ps if self.transfer_ps is None else self.transfer_ps
+        return table[owner, asker]
 
     def one_way(self, sender: int, receiver: int) -> int:
         """Picoseconds from the begin of the send to the end of the receive, both sides idle."""

@@ -2,12 +2,18 @@
 
 from collections.abc import Callable, Mapping
 
-from simulator.engine import Engine
+from simulator.engine import FINISHED, Engine
 from simulator.history import Proposal
 from simulator.load import WINDOW, Load
-from simulator.protocols.protocol import Protocol
+from simulator.protocols.protocol import Protocol, Start
 
-OVERLOADED = "overloaded"
+OVERLOADED, STALLED = "overloaded", "stalled"
+
+SETTLING = 40
+"""Rounds for which a protocol with endless timers runs on after its last operation and fault."""
+
+PATIENCE = 2000
+"""Rounds without an operation that ends, and without a fault, after which it has stalled."""
 
 
 class Driver:
@@ -15,7 +21,9 @@ class Driver:
 
     With `interval_ps` a group begins every so many picoseconds (open load); else `outstanding`
     groups are kept under way (closed load). When an operation would need the place of one that is
-    still unfinished, WINDOW operations earlier, the run ends as OVERLOADED.
+    still unfinished, WINDOW operations earlier, the run ends as OVERLOADED. A client issues its
+    next group when its last one has ended. A protocol whose timers never end is stopped SETTLING
+    rounds after its last operation and the last fault, or once it has STALLED.
     """
 
     def __init__(
@@ -26,8 +34,13 @@ class Driver:
         nodes: Mapping[int, int],
         root: int,
         progress: Callable[[int, int], None] | None,
+        round_ps: int = 0,
+        healed_ps: int = 0,
     ) -> None:
-        """Become the client of an engine; `nodes` gives the engine's node of each PU."""
+        """Become the client of an engine; `nodes` gives the engine's node of each PU.
+
+        `round_ps` is the length of a round, `healed_ps` the time of the last fault.
+        """
         self._engine = engine
         engine.on_done = self.done
         self._load = load
@@ -43,17 +56,23 @@ class Driver:
         self._group_of: dict[int, int] = {}
         self._group_left: dict[int, int] = {}
         self._interval: int | None = None
+        self._round = round_ps
+        self._healed = healed_ps
+        self._seen = -1
         self.proposals: dict[int, Proposal] = {}
         self.finished: dict[int, tuple[int, int]] = {}
 
     def begin(self, outstanding: int, interval_ps: int | None) -> None:
         """Schedule the first operations."""
         self._interval = interval_ps
+        clients = self._load.clients
+        if self._protocol.endless:
+            self._engine.at(self._healed + PATIENCE * self._round, self._watch)
         if interval_ps is not None:
             self._engine.at(0, self._arrive)
         else:
-            for _ in range(outstanding):
-                self._issue(0)
+            for number in range(outstanding):
+                self._issue(0, clients[number % len(clients)] if clients else None)
 
     def done(self, operation: int, node: int, time_ps: int, result: int) -> None:
         """Take one report; the last one that is due ends the operation, at the latest of them."""
@@ -74,19 +93,32 @@ class Driver:
         if self._group_left[group] == 0:
             del self._group_left[group]
             if self._interval is None:
-                self._issue(latest[0])
+                client = self.proposals[group].initiator if self._load.clients else None
+                self._issue(latest[0], client)
+        if self._protocol.endless and count == self._load.operations:
+            settled = max(latest[0], self._healed) + SETTLING * self._round
+            self._engine.at(settled, lambda now: self._engine.stop(FINISHED))
+
+    def _watch(self, now: int) -> None:
+        """Stop a protocol whose timers never end where nothing has ended for too long."""
+        if len(self.finished) == self._seen:
+            self._engine.stop(STALLED)
+            return
+        self._seen = len(self.finished)
+        self._engine.at(now + PATIENCE * self._round, self._watch)
 
     def _arrive(self, now: int) -> None:
         """Issue one group of an open load and schedule the next arrival."""
-        self._issue(now)
+        clients = self._load.clients
+        self._issue(now, clients[self._next % len(clients)] if clients else None)
         if self._interval is not None and self._next < self._load.operations:
             self._engine.at(now + self._interval, self._arrive)
 
-    def _issue(self, now: int) -> None:
+    def _issue(self, now: int, client: int | None) -> None:
         """Begin the next group at a time, if there is one and its places are free."""
         if self._next >= self._load.operations:
             return
-        group = self._load.group(self._next, now)
+        group = self._load.group(self._next, now, client)
         last = group[-1].operation
         for old in range(group[0].operation - WINDOW, last - WINDOW + 1):
             if old >= 0 and old not in self.finished:
@@ -105,7 +137,9 @@ class Driver:
         op, item, now = proposal.operation, proposal.item, proposal.start_ps
         if self._protocol.starts == "members":
             for node in self._nodes.values():
-                self._engine.start(now, node, op, item, self._load.contribution(op, node))
+                value = self._load.contribution(op, node)
+                self._engine.tell(now, node, Start(op, item, value, proposal.write))
         else:
             pu = self._root if self._protocol.starts == "root" else proposal.initiator
-            self._engine.start(now, self._nodes[pu], op, item, proposal.value)
+            start = Start(op, item, proposal.value, proposal.write)
+            self._engine.tell(now, self._nodes[pu], start)

@@ -12,7 +12,8 @@ node whose timer fires begins anew, even at that instant.
 
 A node that goes down loses what it is receiving, what is waiting and what arrives before it is up,
 its timers, and the sends that were not complete. Its fields survive, as if they were on stable
-storage; a handler changes them at the instant at which the receive is complete.
+storage; a handler changes them at the instant at which the receive is complete. One that is powered
+down hears of it before, and what its handler then says still leaves. Who comes up hears of that.
 """
 
 import hashlib
@@ -28,12 +29,16 @@ from simulator.protocols.protocol import (
     DONE,
     RECORD,
     SEND,
-    START,
     TIMER,
     Action,
+    Boot,
     Message,
+    PowerDown,
+    PowerUp,
     Protocol,
+    Restart,
     bound_handlers,
+    handled_kinds,
 )
 
 Row = tuple[int, int, int, int, int, int]
@@ -56,6 +61,19 @@ class Wires:
     receive: Sequence[Sequence[int]]
 
 
+def widened(wires: Wires, lines: int) -> Wires:
+    """Return wires to as many more nodes that cost nothing to reach, and from there."""
+    if not lines:
+        return wires
+
+    def table(rows: Sequence[Sequence[int]]) -> list[list[int]]:
+        free = [0] * lines
+        return [[*row, *free] for row in rows] + [[0] * (len(rows) + lines)] * lines
+
+    tables = (wires.send, wires.further_send, wires.propagation, wires.receive)
+    return Wires(*map(table, tables))
+
+
 class Engine:
     """Runs the nodes of one protocol.
 
@@ -71,13 +89,21 @@ class Engine:
         pus: Sequence[int],
         wires: Wires,
     ) -> None:
-        """Put the nodes in place, all idle and up, and nothing under way."""
-        self._pus = tuple(pus)
-        self._wires = wires
+        """Put the nodes in place, all idle and up, and nothing under way.
+
+        Nodes behind those that have wires are cache lines: reaching them and hearing from them
+        costs nothing, and rows number them from -1 down.
+        """
+        lines = len(nodes) - len(pus)
+        self._pus = (*pus, *range(-1, -lines - 1, -1))
+        self._wires = widened(wires, lines)
         self.on_done: Callable[[int, int, int, int], None] = lambda op, node, now, result: None
         self._outboxes: list[list[Action]] = [node.outbox for node in nodes]
+        self._nodes = tuple(nodes)
         self._handlers = [bound_handlers(node) for node in nodes]
-        self._queue: list[tuple[int, int, int, Message | None, int]] = []
+        kinds = handled_kinds(type(nodes[0]))
+        self._kinds = {kind: number for number, kind in enumerate(kinds)}
+        self._queue: list[tuple[int, int, int, Message | None, int, int]] = []
         self._controls: dict[int, Callable[[int], None]] = {}
         self._issue = 0
         self._stop = ""
@@ -102,20 +128,24 @@ class Engine:
             if fault.state == "down":
                 self._crashes[nodes[fault.pu]].append(fault.time_ps)
         for fault in sorted(faults, key=lambda fault: fault.time_ps):
-            node, up = nodes[fault.pu], fault.state == "up"
-            self.at(fault.time_ps, partial(self._switch, node, up))
+            self.at(fault.time_ps, partial(self._switch, nodes[fault.pu], fault.state))
+
+    def boot(self, nodes: Iterable[int]) -> None:
+        """Tell nodes that they are up for the first time, where the protocol wants to know."""
+        if Boot in self._kinds:
+            for node in nodes:
+                self.tell(0, node, Boot(0))
 
     def at(self, time_ps: int, action: Callable[[int], None]) -> None:
         """Call something from outside of the nodes at a time."""
         self._issue += 1
         self._controls[self._issue] = action
-        heappush(self._queue, (time_ps, self._issue, -1, None, _LOCAL))
+        heappush(self._queue, (time_ps, self._issue, -1, None, _LOCAL, -1))
 
-    def start(self, time_ps: int, node: int, operation: int, a: int, b: int) -> None:
-        """Give a node the message that begins an operation; it costs no receive."""
+    def tell(self, time_ps: int, node: int, message: Message) -> None:
+        """Give a node a message from outside, such as a start; it costs no receive."""
         self._issue += 1
-        message = Message(START, node, operation, a, b)
-        heappush(self._queue, (time_ps, self._issue, node, message, _LOCAL))
+        heappush(self._queue, (time_ps, self._issue, node, message, _LOCAL, node))
 
     def stop(self, reason: str) -> None:
         """End the run before the next event."""
@@ -131,14 +161,14 @@ class Engine:
         while queue:
             if self.events >= event_limit:
                 return EVENT_LIMIT
-            time, issue, node, message, epoch = heappop(queue)
+            time, issue, node, message, epoch, source = heappop(queue)
             if time > horizon:
                 return HORIZON
             self.events += 1
             if message is None:
                 controls.pop(issue)(time)
             else:
-                self._serve(time, node, message, epoch)
+                self._serve(time, node, message, epoch, source)
             if self._stop:
                 return self._stop
         return FINISHED
@@ -157,7 +187,7 @@ class Engine:
         """Return what the nodes have recorded, in the order in which the handlers ran."""
         return tuple(zip(*[iter(self._said)] * 5, strict=True))
 
-    def _serve(self, time: int, node: int, message: Message, epoch: int) -> None:
+    def _serve(self, time: int, node: int, message: Message, epoch: int, source: int) -> None:
         """Receive one message at a node and run its handler, unless a crash prevents it."""
         if self._down[node] or (epoch >= 0 and epoch != self._epoch[node]):
             return
@@ -165,18 +195,22 @@ class Engine:
         begin = free if free > time else time
         end = begin
         if epoch == _NETWORK:
-            end += self._wires.receive[message.source][node]
+            end += self._wires.receive[source][node]
         crash = self._crashes[node][-1]
         if begin < crash and end <= crash:
             if epoch == _NETWORK or (epoch >= 0 and free <= time):
                 self._last_send[node] = -1
-            self._handlers[node][message.kind](message)
+            # one object goes to all receivers of a multicast, and may be forwarded
+            message.source = source
+            self._nodes[node].now = end
+            kind = type(message)
+            self._handlers[node][kind](message)
             outbox = self._outboxes[node]
             if outbox:
                 end = self._perform(node, end, crash, outbox)
                 outbox.clear()
             pus, rows = self._pus, self._fresh
-            rows += (begin, end, pus[node], message.kind, message.op, pus[message.source])
+            rows += (begin, end, pus[node], self._kinds[kind], message.op, pus[source])
             if len(rows) == _CHUNK:
                 self._absorb()
         else:
@@ -198,35 +232,40 @@ class Engine:
         """Perform the actions of a handler in order; return when the node is done or crashes."""
         first, further = self._wires.send[node], self._wires.further_send[node]
         flight, last_send = self._wires.propagation[node], self._last_send[node]
-        for code, kind, peer, op, a, b in outbox:
+        for code, what, op, number, message in outbox:
             if code == SEND:
-                now += further[peer] if now == last_send else first[peer]
+                now += further[what] if now == last_send else first[what]
                 if now > crash:
                     return crash
                 last_send = self._last_send[node] = now
                 self._issue += 1
-                message = Message(kind, node, op, a, b)
-                heappush(self._queue, (now + flight[peer], self._issue, peer, message, _NETWORK))
+                arrival = now + flight[what]
+                heappush(self._queue, (arrival, self._issue, what, message, _NETWORK, node))
             elif code == RECORD:
-                self._said += (now, self._pus[node], op, kind, a)
+                self._said += (now, self._pus[node], op, what, number)
             elif code == DONE:
-                self.on_done(op, node, now, a)
+                self.on_done(op, node, now, number)
             elif code == TIMER:
                 self._issue += 1
-                message = Message(kind, node, op, a)
-                entry = (now + b, self._issue, node, message, self._epoch[node])
-                heappush(self._queue, entry)
+                due = now + number
+                heappush(self._queue, (due, self._issue, node, message, self._epoch[node], node))
             else:
-                now += b
+                now += number
                 if now > crash:
                     return crash
         return now
 
-    def _switch(self, node: int, up: bool, now: int) -> None:
+    def _switch(self, node: int, state: str, now: int) -> None:
         """Take a node down or bring it up again; either way its timers are void."""
+        if state == "off" and PowerDown in self._kinds:
+            self._serve(now, node, PowerDown(0), _LOCAL, node)
+        up = state in ("up", "on")
         self._epoch[node] += 1
         self._down[node] = not up
         self._free[node] = now
         self._last_send[node] = -1
-        if not up:
+        if state == "down":
             self._crashes[node].pop()
+        told: Message = Restart(0) if state == "up" else PowerUp(0)
+        if up and type(told) in self._kinds:
+            self.tell(now, node, told)

@@ -17,13 +17,14 @@ from simulator.protocols.protocol import (
     DONE,
     RECORD,
     SEND,
-    START,
     TIMER,
     Message,
     Protocol,
+    Start,
     bound_handlers,
     declared_fields,
-    handler_names,
+    handled_kinds,
+    payload_names,
 )
 from simulator.scenario import held_locks, seat
 from simulator.trees import Tree
@@ -41,8 +42,8 @@ AT_ANY_TIME = (
 )
 """Checks that must hold in every state, not only where nothing is left to happen."""
 
-Flight = tuple[int, int, int, int, int, int]
-"""A message under way: (receiving node, kind, source node, operation, a, b)."""
+Flight = tuple[int, ...]
+"""A message under way: (receiving node, kind, source node, operation, its integers)."""
 
 Local = tuple[tuple[int, ...], tuple[tuple[int, int, int], ...], tuple[tuple[int, int], ...]]
 """A node: its fields, its records (operation, event, value), its reports (operation, result)."""
@@ -80,7 +81,15 @@ def explore(
     """
     holds = dict.fromkeys(tree.members, hold_ps)
     window = len(proposals)
-    nodes = seat(protocol, tree, reporter, 0, timeout_ps, window, up_tree, holds)
+    nodes = seat(
+        protocol,
+        tree,
+        reporter,
+        parameters={"timeout_ps": timeout_ps},
+        window=window,
+        up_tree=up_tree,
+        holds=holds,
+    )
     explorer = _Explorer(protocol, tree, proposals, reporter, nodes, fifo)
     first = explorer.initial()
     came: dict[State, tuple[State, Flight] | None] = {first: None}
@@ -127,7 +136,14 @@ class _Explorer:
         self._proposals = {proposal.operation: proposal for proposal in proposals}
         self._nodes = nodes
         self._handlers = [bound_handlers(node) for node in self._nodes]
-        self._fields = declared_fields(protocol)
+        self._fields = {
+            name: extent
+            for name, extent in declared_fields(protocol).items()
+            if extent != "parameter"
+        }
+        kinds = list(handled_kinds(protocol))
+        self._kinds = {kind: number for number, kind in enumerate(kinds)}
+        self._made = [(kind, payload_names(kind)) for kind in kinds]
         self._due = 1 if protocol.reports == "one" else len(self._nodes)
 
     def initial(self) -> State:
@@ -137,35 +153,43 @@ class _Explorer:
             starters = {
                 "root": (self._root,),
                 "initiator": (proposal.initiator,),
+                "client": (proposal.initiator,),
                 "members": self._members,
             }[self._protocol.starts]
             for pu in starters:
                 node = self._members.index(pu)
-                begin = (node, START, node, proposal.operation, proposal.item, proposal.value)
-                flights.append(begin)
+                start = Start(proposal.operation, proposal.item, proposal.value, proposal.write)
+                flights.append(self._flight(node, node, start))
         locals_ = tuple((self._fields_of(node), (), ()) for node in self._nodes)
         return locals_, self._sorted(flights)
 
     def deliver(self, state: State, at: int) -> State:
         """Return the state after one of the messages under way was handled."""
         locals_, flights = state
-        number, kind, source, op, a, b = flights[at]
+        number, kind, source, op, *integers = flights[at]
         node, (fields, records, reports) = self._nodes[number], locals_[number]
         self._restore(node, fields)
-        self._handlers[number][kind](Message(kind, source, op, a, b))
+        made = self._made[kind][0]
+        message = made(op, *integers)
+        message.source = source
+        self._handlers[number][made](message)
         sent = [*flights[:at], *flights[at + 1 :]]
-        for code, what, peer, about, first, second in node.outbox:
-            if code == SEND:
-                sent.append((peer, what, number, about, first, second))
-            elif code == TIMER:
-                sent.append((number, what, number, about, first, 0))
+        for code, what, about, value, told in node.outbox:
+            if code in (SEND, TIMER):
+                sent.append(self._flight(what, number, told))
             elif code == RECORD:
-                records = (*records, (about, what, first))
+                records = (*records, (about, what, value))
             elif code == DONE:
-                reports = (*reports, (about, first))
+                reports = (*reports, (about, value))
         node.outbox.clear()
         after = (self._fields_of(node), records, reports)
         return (*locals_[:number], after, *locals_[number + 1 :]), self._sorted(sent)
+
+    def _flight(self, node: int, source: int, message: Message) -> Flight:
+        """Return a message on its way to a node as plain integers."""
+        kind = self._kinds[type(message)]
+        integers = (getattr(message, name) for name in self._made[kind][1])
+        return (node, kind, source, message.op, *integers)
 
     def must_wait(self, state: State, at: int) -> bool:
         """Say whether a message stands behind its channel's first, or equals the one before it."""
@@ -180,10 +204,10 @@ class _Explorer:
 
     def _channel(self, flight: Flight) -> tuple[int, ...]:
         """Return what must be equal for two messages to keep their order."""
-        node, kind, source, op, a, b = flight
+        node, kind, source, *rest = flight
         if self._fifo and node != source:
             return (node, source)
-        return (node, source, kind, op, a, b)
+        return (node, source, kind, *rest)
 
     def judge(self, before: State, after: State, moved: int) -> tuple[str, ...]:
         """Judge a step; what was recorded before it counts as earlier."""
@@ -204,11 +228,11 @@ class _Explorer:
 
     def path(self, came: dict[State, tuple[State, Flight] | None], state: State) -> tuple[str, ...]:
         """Return the deliveries that lead to a state, as sentences."""
-        names = handler_names(self._protocol)
+        names = list(handled_kinds(self._protocol).values())
         steps: list[str] = []
         step = came[state]
         while step is not None:
-            before, (number, kind, source, op, _, _) = step
+            before, (number, kind, source, op, *_) = step
             here, there = self._members[number], self._members[source]
             steps.append(f"PU {here} handles {names[kind]} of operation {op} from PU {there}")
             step = came[before]
@@ -243,11 +267,12 @@ class _Explorer:
 
     def _restore(self, node: Protocol, row: tuple[int, ...]) -> None:
         """Set all fields of a node from a row."""
-        size, at = len(self._proposals), 0
+        at = 0
         for field, extent in self._fields.items():
             if extent == "one":
                 setattr(node, field, row[at])
                 at += 1
             else:
+                size = len(getattr(node, field))
                 setattr(node, field, list(row[at : at + size]))
                 at += size

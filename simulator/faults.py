@@ -1,10 +1,17 @@
-"""Fault plans: which PU goes down or comes up, and when."""
+"""Fault plans: which PU goes down or comes up, and when.
+
+`down` is a crash and `up` a restart; `off` and `on` are a power-down that the PU hears of before,
+and a power-up.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from simulator.errors import FaultPlanError
+
+AFTER = {"down": ("up",), "up": ("down", "off"), "off": ("on",), "on": ("down", "off")}
+"""The states that may follow each state."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +20,7 @@ class Fault:
 
     time_ps: int
     pu: int
-    state: Literal["down", "up"]
+    state: Literal["down", "up", "off", "on"]
 
 
 def require_fault_plan(plan: Iterable[Fault], members: Iterable[int]) -> tuple[Fault, ...]:
@@ -30,11 +37,15 @@ def require_fault_plan(plan: Iterable[Fault], members: Iterable[int]) -> tuple[F
             raise FaultPlanError(f"the fault plan names PU {fault.pu}, which is not in the tree")
         if fault.time_ps < 0:
             raise FaultPlanError(f"the fault of PU {fault.pu} has a negative time")
-        if fault.state not in ("down", "up"):
+        if fault.state not in AFTER:
             raise FaultPlanError(
-                f"PU {fault.pu} is to go {fault.state!r}: a PU goes 'down' or 'up'"
+                f"PU {fault.pu} is to go {fault.state!r}: a PU goes {', '.join(AFTER)}"
             )
-        if state.get(fault.pu, "up") == fault.state:
-            raise FaultPlanError(f"PU {fault.pu} is {fault.state} already at {fault.time_ps} ps")
+        before = state.get(fault.pu, "up")
+        if fault.state not in AFTER[before]:
+            raise FaultPlanError(
+                f"PU {fault.pu} is {before} already at {fault.time_ps} ps: "
+                f"it cannot go {fault.state}"
+            )
         state[fault.pu] = fault.state
     return ordered

@@ -12,6 +12,13 @@ DECIDED = 7
 SUSPECTED = 8
 REDUCED = 9
 LEFT = 10
+APPLIED = 11
+ORDERED = 12
+ACQUIRED = 13
+RELEASED = 14
+LED = 15
+VIEWED = 16
+RESUMED = 17
 
 EVENT_NAMES = {
     ENTERED: "entered",
@@ -24,24 +31,43 @@ EVENT_NAMES = {
     SUSPECTED: "suspected",
     REDUCED: "reduced",
     LEFT: "left",
+    APPLIED: "applied",
+    ORDERED: "ordered",
+    ACQUIRED: "acquired",
+    RELEASED: "released",
+    LED: "led",
+    VIEWED: "viewed",
+    RESUMED: "resumed",
 }
+
+NOT_OF_OPERATIONS = frozenset({LED, VIEWED, RESUMED})
+"""Events whose operation is a term, the number of a view, or nothing."""
 
 YES = COMMIT = 1
 NO = ABORT = 0
 
 Entry = tuple[int, int, int, int, int]
-"""(time in picoseconds, PU, operation, event, value); value is a vote, an outcome or a payload."""
+"""(time in picoseconds, PU, operation, event, value).
+
+The value is a vote, an outcome or a payload; where an operation was applied or ordered, its
+position in the order; where a lock was acquired or released, its item; where a view was installed,
+its members, one bit each; where a member resumed, the position that it had caught up to.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What was asked for in one operation: the item it changes and the value all should see."""
+    """What was asked for in one operation: the item it changes and the value all should see.
+
+    A read (`write` 0) changes nothing.
+    """
 
     operation: int
     initiator: int
     item: int
     value: int
     start_ps: int
+    write: int = 1
 
 
 @dataclass(frozen=True, slots=True)

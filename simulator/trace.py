@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 
 from simulator.engine import Row
-from simulator.protocols.protocol import Protocol, handler_names
+from simulator.protocols.protocol import Protocol, handled_kinds
 from simulator.trees import Domains
 
 PS_PER_US = 10**6
@@ -12,7 +12,7 @@ PS_PER_US = 10**6
 
 def kind_names(protocol: type[Protocol]) -> dict[int, str]:
     """Return a name for each kind of message: that of the method which handles it."""
-    return handler_names(protocol)
+    return dict(enumerate(handled_kinds(protocol).values()))
 
 
 def chrome_trace(rows: Iterable[Row], names: Mapping[int, str], domains: Domains = ()) -> str:

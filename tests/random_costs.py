@@ -45,5 +45,11 @@ def random_machine(dice: random.Random) -> tuple[Machine, MessageCosts, Domains]
         for u, v in pairs
     ]
     domains = tuple(tuple(range(at * cores, (at + 1) * cores)) for at in range(nodes))
-    costs = MessageCosts(tuple(range(size)), *tables.values())
+    costs = MessageCosts(
+        tuple(range(size)),
+        tables["send"],
+        tables["receive"],
+        tables["propagation"],
+        tables["gap"],
+    )
     return grown(f"package:{nodes} numa:1 core:{cores} pu:1", *facts), costs, domains

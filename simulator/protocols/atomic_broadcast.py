@@ -5,13 +5,23 @@ machine, answers to the root, and the operation ends there.
 """
 
 from simulator.history import ACKNOWLEDGED, COMMIT, DELIVERED
-from simulator.protocols.protocol import START, Message, Phase, Protocol, on
+from simulator.protocols.protocol import Message, Phase, Protocol, Start, message, on
 
-DATA, REPORT = 1, 2
+
+@message
+class Data(Message):
+    """The value, on its way down."""
+
+    value: int
+
+
+@message
+class Report(Message):
+    """The last core has the value."""
 
 
 class AtomicBroadcast(Protocol):
-    """One node of an atomic broadcast; `m.b` is the value."""
+    """One node of an atomic broadcast."""
 
     name = "atomic-broadcast"
     starts = "root"
@@ -22,24 +32,32 @@ class AtomicBroadcast(Protocol):
         Phase("acknowledged", ACKNOWLEDGED, "first"),
     )
 
-    @on(START)
-    def start(self, m: Message) -> None:
+    @on(Start)
+    def start(self, m: Start) -> None:
         """Begin at the root as if the value had come from above."""
-        self.deliver(m)
+        self.take(m.op, m.value)
 
-    @on(DATA)
-    def deliver(self, m: Message) -> None:
+    @on(Data)
+    def deliver(self, m: Data) -> None:
+        """Take the value from above."""
+        self.take(m.op, m.value)
+
+    def take(self, op: int, value: int) -> None:
         """Deliver, forward, and report where this is the last core."""
-        self.record(m.op, DELIVERED, m.b)
-        self.multicast(DATA, m.op, m.a, m.b)
+        self.record(op, DELIVERED, value)
+        self.multicast(Data(op, value))
         if self.me == self.reporter:
             if self.me == self.root:
-                self.report(m)
+                self.finish(op)
             else:
-                self.send(self.root, REPORT, m.op)
+                self.send(self.root, Report(op))
 
-    @on(REPORT)
-    def report(self, m: Message) -> None:
+    @on(Report)
+    def report(self, m: Report) -> None:
+        """Hear of the last core."""
+        self.finish(m.op)
+
+    def finish(self, op: int) -> None:
         """End the operation at the root."""
-        self.record(m.op, ACKNOWLEDGED)
-        self.done(m.op, COMMIT)
+        self.record(op, ACKNOWLEDGED)
+        self.done(op, COMMIT)

@@ -1,9 +1,25 @@
 """Barrier: a reduction tells the root that all have entered, a broadcast lets all leave."""
 
 from simulator.history import COMMIT, ENTERED, LEFT, REDUCED
-from simulator.protocols.protocol import START, Message, PerOperation, Phase, Protocol, on
+from simulator.protocols.protocol import (
+    Message,
+    PerOperation,
+    Phase,
+    Protocol,
+    Start,
+    message,
+    on,
+)
 
-READY, RELEASE = 1, 2
+
+@message
+class Ready(Message):
+    """All of a subtree have entered."""
+
+
+@message
+class Release(Message):
+    """All have entered: leave."""
 
 
 class Barrier(Protocol):
@@ -17,28 +33,36 @@ class Barrier(Protocol):
 
     arrived: PerOperation
 
-    @on(START)
-    def start(self, m: Message) -> None:
+    @on(Start)
+    def start(self, m: Start) -> None:
         """Enter."""
         self.record(m.op, ENTERED)
-        self.gather(m)
+        self.gather(m.op)
 
-    @on(READY)
-    def gather(self, m: Message) -> None:
+    @on(Ready)
+    def ready(self, m: Ready) -> None:
+        """Count a subtree."""
+        self.gather(m.op)
+
+    def gather(self, op: int) -> None:
         """Count the own entry and the subtrees; tell the parent when all are in."""
-        slot = self.slot(m.op)
+        slot = self.slot(op)
         self.arrived[slot] += 1
         if self.arrived[slot] == self.nchildren + 1:
             self.arrived[slot] = 0
             if self.me == self.root:
-                self.record(m.op, REDUCED)
-                self.release(m)
+                self.record(op, REDUCED)
+                self.leave(op)
             else:
-                self.send(self.parent, READY, m.op)
+                self.send(self.parent, Ready(op))
 
-    @on(RELEASE)
-    def release(self, m: Message) -> None:
+    @on(Release)
+    def release(self, m: Release) -> None:
+        """Hear that all have entered."""
+        self.leave(m.op)
+
+    def leave(self, op: int) -> None:
         """Leave and let the children leave."""
-        self.record(m.op, LEFT)
-        self.done(m.op, COMMIT)
-        self.multicast(RELEASE, m.op)
+        self.record(op, LEFT)
+        self.done(op, COMMIT)
+        self.multicast(Release(op))

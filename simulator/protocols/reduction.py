@@ -1,13 +1,26 @@
 """Reduction: every member contributes a number, the sum reaches the root up the tree."""
 
 from simulator.history import COMMIT, ENTERED, REDUCED
-from simulator.protocols.protocol import START, Message, PerOperation, Phase, Protocol, on
+from simulator.protocols.protocol import (
+    Message,
+    PerOperation,
+    Phase,
+    Protocol,
+    Start,
+    message,
+    on,
+)
 
-PARTIAL = 1
+
+@message
+class Partial(Message):
+    """The sum of a subtree."""
+
+    value: int
 
 
 class Reduction(Protocol):
-    """One node of a reduction; `m.b` is a contribution or the sum of a subtree."""
+    """One node of a reduction; the value of a start is the member's own contribution."""
 
     name = "reduction"
     starts = "members"
@@ -18,24 +31,28 @@ class Reduction(Protocol):
     arrived: PerOperation
     total: PerOperation
 
-    @on(START)
-    def start(self, m: Message) -> None:
+    @on(Start)
+    def start(self, m: Start) -> None:
         """Contribute the member's own number."""
-        self.record(m.op, ENTERED, m.b)
-        self.collect(m)
+        self.record(m.op, ENTERED, m.value)
+        self.collect(m.op, m.value)
 
-    @on(PARTIAL)
-    def collect(self, m: Message) -> None:
+    @on(Partial)
+    def partial(self, m: Partial) -> None:
+        """Take the sum of a subtree."""
+        self.collect(m.op, m.value)
+
+    def collect(self, op: int, value: int) -> None:
         """Add a number; once the own and all subtrees are in, pass the sum up."""
-        slot = self.slot(m.op)
+        slot = self.slot(op)
         self.arrived[slot] += 1
-        self.total[slot] += m.b
+        self.total[slot] += value
         if self.arrived[slot] == self.nchildren + 1:
             total = self.total[slot]
             self.arrived[slot] = 0
             self.total[slot] = 0
             if self.me == self.root:
-                self.record(m.op, REDUCED, total)
-                self.done(m.op, COMMIT)
+                self.record(op, REDUCED, total)
+                self.done(op, COMMIT)
             else:
-                self.send(self.parent, PARTIAL, m.op, m.a, total)
+                self.send(self.parent, Partial(op, total))

@@ -6,53 +6,76 @@ may run up another tree than the order runs down, and so overtake it.
 """
 
 from simulator.history import COMMIT, COMMITTED, DELIVERED
-from simulator.protocols.protocol import START, Message, PerOperation, Phase, Protocol, on
+from simulator.protocols.protocol import (
+    Message,
+    Parameter,
+    PerOperation,
+    Phase,
+    Protocol,
+    Start,
+    message,
+    on,
+)
 
-DO, ACK = 1, 2
+
+@message
+class Do(Message):
+    """The order to a subtree, with the value to apply."""
+
+    value: int
+
+
+@message
+class Ack(Message):
+    """A subtree has carried out the order."""
 
 
 class SinglePhaseCommit(Protocol):
-    """One node of a single-phase commit; `m.b` is the value to apply."""
+    """One node of a single-phase commit."""
 
     name = "single-phase-commit"
     starts = "root"
     reports = "one"
-    options = frozenset({"work_ps"})
     promises = ("integrity", "validity", "agreement", "acknowledged", "termination")
     phases = (Phase("delivered", DELIVERED, "last"), Phase("committed", COMMITTED, "first"))
 
+    work_ps: Parameter
     acks: PerOperation
 
-    @on(START)
-    def start(self, m: Message) -> None:
+    @on(Start)
+    def start(self, m: Start) -> None:
         """Begin at the root as if the order had come from above."""
-        self.do(m)
+        self.carry_out(m.op, m.value)
 
-    @on(DO)
-    def do(self, m: Message) -> None:
+    @on(Do)
+    def do(self, m: Do) -> None:
+        """Take the order from above."""
+        self.carry_out(m.op, m.value)
+
+    def carry_out(self, op: int, value: int) -> None:
         """Forward the order, carry it out, and acknowledge at once where nobody is below."""
-        self.multicast(DO, m.op, m.a, m.b)
+        self.multicast(Do(op, value))
         self.work(self.work_ps)
-        self.record(m.op, DELIVERED, m.b)
-        self.count(m)
+        self.record(op, DELIVERED, value)
+        self.tally(op)
 
-    @on(ACK)
-    def ack(self, m: Message) -> None:
+    @on(Ack)
+    def ack(self, m: Ack) -> None:
         """Count a subtree that has carried out the order."""
-        self.count(m)
+        self.tally(m.op)
 
-    def count(self, m: Message) -> None:
+    def tally(self, op: int) -> None:
         """Count, the own work as well; once all are in, this subtree has carried out the order."""
-        slot = self.slot(m.op)
+        slot = self.slot(op)
         self.acks[slot] += 1
         if self.acks[slot] == self.nchildren + 1:
             self.acks[slot] = 0
-            self.finish(m)
+            self.finish(op)
 
-    def finish(self, m: Message) -> None:
+    def finish(self, op: int) -> None:
         """Tell the parent, or the world, that this subtree has carried out the order."""
         if self.me == self.root:
-            self.record(m.op, COMMITTED, COMMIT)
-            self.done(m.op, COMMIT)
+            self.record(op, COMMITTED, COMMIT)
+            self.done(op, COMMIT)
         else:
-            self.send(self.parent, ACK, m.op)
+            self.send(self.parent, Ack(op))

@@ -13,20 +13,64 @@ run up another tree than prepare runs down, and so overtake it.
 
 from simulator.history import ABORT, COMMIT, DECIDED, NO, PREPARED, SUSPECTED, VOTED, YES
 from simulator.protocols.protocol import (
-    START,
     Message,
+    Parameter,
     PerItem,
     PerOperation,
     Phase,
     Protocol,
+    Start,
+    message,
     on,
 )
 
-REQUEST, PREPARE, VOTE, DECIDE, EXPIRE, READY = 1, 2, 3, 4, 5, 6
+
+@message
+class Request(Message):
+    """An initiator's proposal to the coordinator."""
+
+    item: int
+
+
+@message
+class Prepare(Message):
+    """Asks a subtree for its votes."""
+
+    item: int
+
+
+@message
+class Vote(Message):
+    """The votes of a subtree: how many have refused."""
+
+    item: int
+    refusals: int
+
+
+@message
+class Decide(Message):
+    """The outcome, on its way down."""
+
+    item: int
+    outcome: int
+
+
+@message
+class Expire(Message):
+    """Votes have been missing for too long."""
+
+    item: int
+
+
+@message
+class Ready(Message):
+    """The own vote is not held back any more."""
+
+    item: int
 
 
 class TwoPhaseCommit(Protocol):
-    """One participant; the root is coordinator too. `m.a` is the item, `m.b` votes or outcome.
+    """One participant; the root is coordinator too.
 
     `voting` holds operation + 1 of an open operation, the same negative once it is decided.
     `work_ps` is the time to prepare. With `timeout_ps` the coordinator aborts when votes are
@@ -36,7 +80,7 @@ class TwoPhaseCommit(Protocol):
     name = "two-phase-commit"
     starts = "initiator"
     reports = "all"
-    options = frozenset({"work_ps", "timeout_ps", "conflict_per_mille", "overlap"})
+    options = frozenset({"conflict_per_mille", "overlap"})
     promises = ("integrity", "atomicity", "isolation", "locks", "termination")
     phases = (
         Phase("prepared", PREPARED, "last"),
@@ -45,41 +89,52 @@ class TwoPhaseCommit(Protocol):
     )
     lock_field = "lock"
 
+    work_ps: Parameter
+    timeout_ps: Parameter
+    hold_ps: Parameter
     lock: PerItem
     voting: PerOperation
     votes: PerOperation
     refusals: PerOperation
 
-    @on(START)
-    def start(self, m: Message) -> None:
+    @on(Start)
+    def start(self, m: Start) -> None:
         """Bring the proposal to the coordinator."""
         if self.me == self.root:
-            self.request(m)
+            self.propose(m.op, m.item)
         else:
-            self.send(self.root, REQUEST, m.op, m.a)
+            self.send(self.root, Request(m.op, m.item))
 
-    @on(REQUEST)
-    def request(self, m: Message) -> None:
+    @on(Request)
+    def request(self, m: Request) -> None:
+        """Take a proposal."""
+        self.propose(m.op, m.item)
+
+    def propose(self, op: int, item: int) -> None:
         """Open the vote, and limit it where a limit is set."""
-        self.prepare(m)
+        self.make_ready(op, item)
         if self.timeout_ps > 0:
-            self.timer(self.timeout_ps, EXPIRE, m.op, m.a)
+            self.timer(self.timeout_ps, Expire(op, item))
 
-    @on(PREPARE)
-    def prepare(self, m: Message) -> None:
+    @on(Prepare)
+    def prepare(self, m: Prepare) -> None:
+        """Hear of a proposal."""
+        self.make_ready(m.op, m.item)
+
+    def make_ready(self, op: int, item: int) -> None:
         """Vote, forward, make ready, and answer once the own vote is not held back any more.
 
         The vote is recorded before the forwarding: a crash in between must not lose it.
         """
-        self.open(m.op)
-        self.refusals[self.slot(m.op)] += self.cast(m.op, m.a)
+        self.open(op)
+        self.refusals[self.slot(op)] += self.cast(op, item)
         if self.hold_ps >= 0:
-            self.timer(self.hold_ps, READY, m.op, m.a)
-        self.multicast(PREPARE, m.op, m.a)
+            self.timer(self.hold_ps, Ready(op, item))
+        self.multicast(Prepare(op, item))
         self.work(self.work_ps)
-        self.record(m.op, PREPARED)
+        self.record(op, PREPARED)
         if self.hold_ps < 0:
-            self.count(m.op, m.a)
+            self.tally(op, item)
 
     def open(self, op: int) -> None:
         """Begin to count votes, unless the first of them came before."""
@@ -98,22 +153,22 @@ class TwoPhaseCommit(Protocol):
         self.record(op, VOTED, NO)
         return 1
 
-    @on(VOTE)
-    def vote(self, m: Message) -> None:
+    @on(Vote)
+    def vote(self, m: Vote) -> None:
         """Count the vote of a subtree, unless the operation was given up meanwhile."""
         slot = self.slot(m.op)
         if self.voting[slot] != -m.op - 1:
             self.open(m.op)
-            self.refusals[slot] += m.b
-            self.count(m.op, m.a)
+            self.refusals[slot] += m.refusals
+            self.tally(m.op, m.item)
 
-    @on(READY)
-    def ready(self, m: Message) -> None:
+    @on(Ready)
+    def ready(self, m: Ready) -> None:
         """Count the own vote, which was held back, unless the operation was given up meanwhile."""
         if self.voting[self.slot(m.op)] == m.op + 1:
-            self.count(m.op, m.a)
+            self.tally(m.op, m.item)
 
-    def count(self, op: int, item: int) -> None:
+    def tally(self, op: int, item: int) -> None:
         """Count a vote; the own one and all of those below are passed up together."""
         slot = self.slot(op)
         self.votes[slot] += 1
@@ -124,23 +179,23 @@ class TwoPhaseCommit(Protocol):
         """Pass the votes of this subtree up; at the root, decide."""
         refusals = self.refusals[self.slot(op)]
         if self.me != self.root:
-            self.send(self.parent, VOTE, op, item, refusals)
+            self.send(self.parent, Vote(op, item, refusals))
         elif refusals == 0:
             self.learn(op, item, COMMIT)
         else:
             self.learn(op, item, ABORT)
 
-    @on(EXPIRE)
-    def expire(self, m: Message) -> None:
+    @on(Expire)
+    def expire(self, m: Expire) -> None:
         """Abort when votes are still missing: a participant is suspected to be down."""
         if self.voting[self.slot(m.op)] == m.op + 1:
             self.record(m.op, SUSPECTED)
-            self.learn(m.op, m.a, ABORT)
+            self.learn(m.op, m.item, ABORT)
 
-    @on(DECIDE)
-    def decide(self, m: Message) -> None:
+    @on(Decide)
+    def decide(self, m: Decide) -> None:
         """Take over the outcome."""
-        self.learn(m.op, m.a, m.b)
+        self.learn(m.op, m.item, m.outcome)
 
     def learn(self, op: int, item: int, outcome: int) -> None:
         """Let go of the item and pass the outcome down."""
@@ -148,7 +203,7 @@ class TwoPhaseCommit(Protocol):
         self.record(op, DECIDED, outcome)
         self.done(op, outcome)
         self.release(op, item)
-        self.multicast(DECIDE, op, item, outcome)
+        self.multicast(Decide(op, item, outcome))
 
     def release(self, op: int, item: int) -> None:
         """Free the item if this operation holds it."""

@@ -12,7 +12,7 @@ import pytest
 from simulator import Scenario, run
 from simulator.costs import POSTAL
 from simulator.engine import FINISHED, Engine, Wires
-from simulator.protocols.protocol import START, Message, Place, Protocol, on
+from simulator.protocols.protocol import Place, Protocol, Start, on
 from simulator.trees import Tree
 from skb.costs import Costs
 from skb.decision import Decision, Limits
@@ -35,7 +35,7 @@ def decided(machine: Machine, **wishes: Any) -> Decision:
 class Shared(Protocol):
     """A replica behind a lock: the lock and the lines move to whoever updates, readers fetch them.
 
-    One node is the lock; `m.a` is the PU's place and whether it reads, `m.b` nothing.
+    One node is the lock; the item is the PU's place, a write an update.
     """
 
     name = "shared-lock"
@@ -46,17 +46,17 @@ class Shared(Protocol):
 
     def __init__(self, line: list[list[int]], lines: int, work_ps: int) -> None:
         super().__init__(Place(0, -1, (), 0, 0, 1, 1))
-        self.line, self.lines, self.busy_ps = line, lines, work_ps
+        self.line, self.fetched, self.busy_ps = line, lines, work_ps
         self.holder, self.version = 0, 1
         self.seen = [0] * len(line)
 
-    @on(START)
-    def start(self, m: Message) -> None:
+    @on(Start)
+    def start(self, m: Start) -> None:
         """Do one operation; an update keeps the lock for as long as it takes."""
-        place, reads = divmod(m.a, 2)
-        if reads:
-            away = self.lines * self.line[self.holder][place]
-            own = self.lines * self.line[place][place]
+        place = m.item
+        if not m.write:
+            away = self.fetched * self.line[self.holder][place]
+            own = self.fetched * self.line[place][place]
             self.record(m.op, READ, own if self.seen[place] == self.version else away)
             self.done(m.op, READ)
             self.seen[place] = self.version
@@ -69,7 +69,7 @@ class Shared(Protocol):
 
     def held(self, place: int) -> int:
         """Return how long the lock is away and held: it comes, and so do the lines."""
-        return (1 + self.lines) * self.line[self.holder][place]
+        return (1 + self.fetched) * self.line[self.holder][place]
 
 
 class Combined(Shared):
@@ -77,7 +77,7 @@ class Combined(Shared):
 
     def held(self, place: int) -> int:
         """Return how long the combiner is at an order: both ways, its own lines, all slots."""
-        own = self.line[0][0] * (self.lines + len(self.line))
+        own = self.line[0][0] * (self.fetched + len(self.line))
         return 2 * self.line[0][place] + own
 
 
@@ -113,7 +113,7 @@ def simulated(
         begun[op] = round(now)
         place = draw.randrange(len(pus))
         reading = draw.random() < reads / (reads + updates)
-        engine.start(begun[op], 0, op, 2 * place + reading, 0)
+        engine.tell(begun[op], 0, Start(op, place, 0, int(not reading)))
     assert engine.run(10 * events) == FINISHED
     fetched = [value for _now, _pu, _op, event, value in engine.entries() if event == READ]
     read = float(np.mean(fetched)) + float(np.mean(waited))

@@ -5,8 +5,8 @@ import pytest
 from simulator.explore import Exploration, explore
 from simulator.history import VOTED, YES, Proposal
 from simulator.protocols import PROTOCOLS
-from simulator.protocols.protocol import Message, Protocol
-from simulator.protocols.single_phase_commit import DO, SinglePhaseCommit
+from simulator.protocols.protocol import Protocol
+from simulator.protocols.single_phase_commit import Ack, Do, SinglePhaseCommit
 from simulator.protocols.two_phase_commit import TwoPhaseCommit
 from simulator.trees import Tree
 
@@ -91,12 +91,12 @@ class Clinging(TwoPhaseCommit):
 class Hasty(SinglePhaseCommit):
     """Acknowledges before its subtree has."""
 
-    def do(self, m: Message) -> None:
-        self.multicast(DO, m.op, m.a, m.b)
-        self.record(m.op, 2, m.b)
-        self.finish(m)
+    def carry_out(self, op: int, value: int) -> None:
+        self.multicast(Do(op, value))
+        self.record(op, 2, value)
+        self.finish(op)
 
-    def ack(self, m: Message) -> None:
+    def ack(self, m: Ack) -> None:
         pass
 
 

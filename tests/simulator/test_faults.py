@@ -19,7 +19,7 @@ def test_fault_plan_is_put_in_order() -> None:
         ([Fault(-1, 1, "down")], "negative"),
         ([Fault(1, 1, "up")], "up already"),
         ([Fault(1, 1, "down"), Fault(2, 1, "down")], "down already"),
-        ([Fault(1, 1, "asleep")], "'down' or 'up'"),  # type: ignore[arg-type]
+        ([Fault(1, 1, "asleep")], "a PU goes down, up, off, on"),  # type: ignore[arg-type]
     ],
 )
 def test_fault_plan_refuses_contradictions(plan: list[Fault], words: str) -> None:

@@ -3,12 +3,12 @@
 import pytest
 
 from simulator.history import ABORT, COMMIT, DELIVERED, ENTERED, LEFT, PREPARED, VOTED, YES
-from simulator.protocols.atomic_broadcast import DATA, AtomicBroadcast
+from simulator.protocols.atomic_broadcast import AtomicBroadcast, Data, Report
 from simulator.protocols.barrier import Barrier
-from simulator.protocols.protocol import Message, Protocol
+from simulator.protocols.protocol import Protocol, Start
 from simulator.protocols.reduction import Reduction
-from simulator.protocols.single_phase_commit import DO, SinglePhaseCommit
-from simulator.protocols.two_phase_commit import TwoPhaseCommit
+from simulator.protocols.single_phase_commit import Ack, Do, SinglePhaseCommit
+from simulator.protocols.two_phase_commit import Decide, TwoPhaseCommit, Vote
 from simulator.scenario import simulate
 from simulator.trees import Tree
 from tests.simulator.worlds import CHAIN, TWO_LEVELS, scenario
@@ -19,27 +19,27 @@ LOPSIDED = Tree(0, {0: (1, 2), 2: (3,), 3: (4,), 4: (5,)})
 class AcknowledgesEarly(SinglePhaseCommit):
     """Answers before its subtree has."""
 
-    def do(self, m: Message) -> None:
-        self.record(m.op, DELIVERED, m.b)
-        self.multicast(DO, m.op, m.a, m.b)
-        self.finish(m)
+    def carry_out(self, op: int, value: int) -> None:
+        self.record(op, DELIVERED, value)
+        self.multicast(Do(op, value))
+        self.finish(op)
 
-    def ack(self, m: Message) -> None:
+    def ack(self, m: Ack) -> None:
         pass
 
 
 class CarriesOutTwice(SinglePhaseCommit):
     """Does the same work twice."""
 
-    def do(self, m: Message) -> None:
-        self.record(m.op, DELIVERED, m.b)
-        super().do(m)
+    def carry_out(self, op: int, value: int) -> None:
+        self.record(op, DELIVERED, value)
+        super().carry_out(op, value)
 
 
 class LosesAnAcknowledgement(SinglePhaseCommit):
     """PU 1 swallows what its children say."""
 
-    def ack(self, m: Message) -> None:
+    def ack(self, m: Ack) -> None:
         if self.me != 1:
             super().ack(m)
 
@@ -47,7 +47,7 @@ class LosesAnAcknowledgement(SinglePhaseCommit):
 class MissesAVote(TwoPhaseCommit):
     """The coordinator counts one vote too few."""
 
-    def vote(self, m: Message) -> None:
+    def vote(self, m: Vote) -> None:
         slot = self.slot(m.op)
         if self.me == self.root and self.voting[slot] == m.op + 1:
             self.votes[slot] += 1
@@ -91,18 +91,18 @@ class AlwaysAborts(TwoPhaseCommit):
 class TurnsTheOutcome(TwoPhaseCommit):
     """One participant hears the opposite."""
 
-    def decide(self, m: Message) -> None:
-        self.learn(m.op, m.a, ABORT if self.me == 4 else m.b)
+    def decide(self, m: Decide) -> None:
+        self.learn(m.op, m.item, ABORT if self.me == 4 else m.outcome)
 
 
 class VotesBeforeItsSubtree(TwoPhaseCommit):
     """An inner node answers for children it has not heard."""
 
-    def prepare(self, m: Message) -> None:
-        super().prepare(m)
+    def make_ready(self, op: int, item: int) -> None:
+        super().make_ready(op, item)
         if self.nchildren > 0 and self.me != self.root:
-            self.record(m.op, PREPARED)
-            self.answer(m.op, m.a)
+            self.record(op, PREPARED)
+            self.answer(op, item)
 
 
 class RefusesForNothing(TwoPhaseCommit):
@@ -119,38 +119,37 @@ class RefusesForNothing(TwoPhaseCommit):
 class DeliversTwice(AtomicBroadcast):
     """Delivers each value twice."""
 
-    def deliver(self, m: Message) -> None:
-        self.record(m.op, DELIVERED, m.b)
-        super().deliver(m)
+    def take(self, op: int, value: int) -> None:
+        self.record(op, DELIVERED, value)
+        super().take(op, value)
 
 
 class GarblesTheValue(AtomicBroadcast):
     """One node forwards something else."""
 
-    def deliver(self, m: Message) -> None:
-        super().deliver(Message(m.kind, m.source, m.op, m.a, m.b + (self.me == 1)))
+    def take(self, op: int, value: int) -> None:
+        super().take(op, value + (self.me == 1))
 
 
 class ForgetsToForward(AtomicBroadcast):
     """One inner node keeps the value to itself."""
 
-    def deliver(self, m: Message) -> None:
+    def take(self, op: int, value: int) -> None:
         if self.me == 1:
-            self.record(m.op, DELIVERED, m.b)
+            self.record(op, DELIVERED, value)
         else:
-            super().deliver(m)
+            super().take(op, value)
 
 
 class ReportsEarly(AtomicBroadcast):
     """The root ends the operation without hearing of the last core."""
 
-    def start(self, m: Message) -> None:
+    def start(self, m: Start) -> None:
         super().start(m)
-        self.report(m)
+        self.finish(m.op)
 
-    def report(self, m: Message) -> None:
-        if m.kind != 2:
-            super().report(m)
+    def report(self, m: Report) -> None:
+        pass
 
 
 class SwapsOperations(AtomicBroadcast):
@@ -158,35 +157,38 @@ class SwapsOperations(AtomicBroadcast):
 
     waiting: int
 
-    def deliver(self, m: Message) -> None:
+    def deliver(self, m: Data) -> None:
         if self.me != 2 or m.op % 2:
             super().deliver(m)
             if self.me == 2:
-                super().deliver(Message(DATA, m.source, m.op - 1, m.a, self.waiting))
+                super().deliver(Data(m.op - 1, self.waiting))
         else:
-            self.waiting = m.b
+            self.waiting = m.value
 
 
 class LeavesAlone(Barrier):
     """A member walks through without waiting for anybody."""
 
-    def start(self, m: Message) -> None:
+    def start(self, m: Start) -> None:
         self.record(m.op, ENTERED)
         if self.me == 3:
             self.record(m.op, LEFT)
-        self.gather(m)
+        self.gather(m.op)
 
 
 class OpensOneEarly(Barrier):
     """The root counts itself twice."""
 
-    def start(self, m: Message) -> None:
+    def start(self, m: Start) -> None:
         if self.me == self.root:
             self.record(m.op, ENTERED)
-            self.gather(m)
-            self.gather(m)
+            self.gather(m.op)
+            self.gather(m.op)
         elif self.me == 5:
-            self.timer(10**6, 0, m.op, 1) if m.a != 1 else super().start(m)
+            if m.write:
+                self.timer(10**6, Start(m.op, m.item, m.value, 0))
+            else:
+                super().start(m)
         else:
             super().start(m)
 
@@ -194,19 +196,19 @@ class OpensOneEarly(Barrier):
 class DropsAContribution(Reduction):
     """One node leaves its own number out."""
 
-    def start(self, m: Message) -> None:
-        self.record(m.op, ENTERED, m.b)
-        self.collect(Message(m.kind, m.source, m.op, m.a, 0 if self.me == 2 else m.b))
+    def start(self, m: Start) -> None:
+        self.record(m.op, ENTERED, m.value)
+        self.collect(m.op, 0 if self.me == 2 else m.value)
 
 
 class KeepsTheSum(Reduction):
     """A node does not start the next operation at zero."""
 
-    def collect(self, m: Message) -> None:
+    def collect(self, op: int, value: int) -> None:
         before = self.total[self.slot(0)]
-        super().collect(m)
+        super().collect(op, value)
         if self.me == 1 and self.total[self.slot(0)] == 0:
-            self.total[self.slot(m.op + 1)] += before
+            self.total[self.slot(op + 1)] += before
 
 
 RIVALS = {"operations": 20, "conflict_per_mille": 1000}

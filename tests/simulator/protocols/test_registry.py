@@ -5,8 +5,8 @@ import pytest
 from simulator.checkers import CHECKS
 from simulator.errors import UnknownNameError
 from simulator.protocols import PROTOCOLS, require_protocol
-from simulator.protocols.protocol import Protocol, declared_fields, handler_names
-from simulator.protocols.two_phase_commit import PREPARE, TwoPhaseCommit
+from simulator.protocols.protocol import Protocol, declared_fields, handled_kinds
+from simulator.protocols.two_phase_commit import Prepare, TwoPhaseCommit
 
 
 def test_registry_names_are_the_contract() -> None:
@@ -36,6 +36,9 @@ def test_protocol_promises_known_checks_and_termination(protocol: type[Protocol]
 def test_fields_are_those_annotated() -> None:
     """Fields of the base class are not state."""
     assert declared_fields(TwoPhaseCommit) == {
+        "work_ps": "parameter",
+        "timeout_ps": "parameter",
+        "hold_ps": "parameter",
         "lock": "item",
         "voting": "operation",
         "votes": "operation",
@@ -59,4 +62,4 @@ def test_handler_redefined_without_mark_keeps_its_kind() -> None:
     class Other(TwoPhaseCommit):
         pass
 
-    assert handler_names(Other)[PREPARE] == "prepare"
+    assert handled_kinds(Other)[Prepare] == "prepare"
