@@ -11,7 +11,7 @@ from api.bodies import json_response, read_json
 from api.service import service
 from api.worker import SimulateTask, Snapshot
 from skb.errors import NotFoundError, RequestError
-from skb.simulation import require
+from skb.simulation import require, require_there
 
 router = APIRouter(prefix="/v1", tags=["simulations"])
 LIMIT_S = 600.0
@@ -29,9 +29,11 @@ async def simulate(request: Request) -> Response:
     name = options.pop("machine", None)
     if not isinstance(name, str):
         raise RequestError("which machine?", place="body /machine", mend='add "machine": NAME')
-    require(options)
+    asked = require(options)
     machine = await kept.machine(name)
     decision = await _decided(request, options)
+    if decision is None:
+        require_there(machine, asked)
     task = SimulateTask(Snapshot.of(machine), options, decision)
     job = kept.jobs.start("simulation", given, task, LIMIT_S)
     headers = {"Location": f"/v1/simulations/{job.id}"}

@@ -6,6 +6,7 @@ Imports nothing of `skb` or `api`. No wall clock, no global random state, intege
 from simulator.costs import MODELS, MessageCosts
 from simulator.errors import ScenarioError, SimulatorError
 from simulator.faults import Fault
+from simulator.links import Links
 from simulator.protocols import PROTOCOLS
 from simulator.result import Result
 from simulator.scenario import Scenario, run
@@ -16,6 +17,7 @@ __all__ = [
     "PROTOCOLS",
     "TREES",
     "Fault",
+    "Links",
     "MessageCosts",
     "Result",
     "Scenario",

@@ -10,8 +10,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
 
+from simulator import checkers_logs as logs
+from simulator import checkers_registers as registers
 from simulator.errors import UnknownNameError
 from simulator.history import (
+    ABSTAINED,
     COMMIT,
     DECIDED,
     DELIVERED,
@@ -24,7 +27,6 @@ from simulator.history import (
     SUSPECTED,
     VOTED,
     YES,
-    Entry,
     History,
 )
 
@@ -37,15 +39,19 @@ def judge(history: History, checks: Iterable[str]) -> tuple[str, ...]:
 
     Raises `UnknownNameError` for a check that does not exist.
     """
-    violations: list[str] = []
+    found: dict[str, list[str]] = {}
     for name in checks:
         if name not in CHECKS:
             raise UnknownNameError("check", name, CHECKS)
-        violations += [f"{name}: {sentence}" for sentence in CHECKS[name](history)]
-    if len(violations) > MOST_VIOLATIONS:
-        left = len(violations) - MOST_VIOLATIONS
-        violations[MOST_VIOLATIONS:] = [f"and {left} violations more"]
-    return tuple(violations)
+        found[name] = [f"{name}: {sentence}" for sentence in CHECKS[name](history)]
+    spoken = [sentences for sentences in found.values() if sentences]
+    count = sum(map(len, spoken))
+    if count <= MOST_VIOLATIONS:
+        return tuple(sentence for sentences in spoken for sentence in sentences)
+    # so that a flood of one check does not hide what the others say
+    share = MOST_VIOLATIONS // len(spoken)
+    kept = [sentence for sentences in spoken for sentence in sentences[:share]]
+    return (*kept, f"and {count - len(kept)} violations more")
 
 
 def integrity(history: History) -> Iterator[str]:
@@ -79,14 +85,25 @@ def sums(history: History) -> Iterator[str]:
 
 
 def agreement(history: History) -> Iterator[str]:
-    """All who deliver see the same; a finished operation reaches every PU that never failed."""
-    for op, rows in _by_operation(history, DELIVERED).items():
+    """All who deliver see the same."""
+    for op, rows in history.by_operation(DELIVERED).items():
         values = sorted({value for _, _, _, _, value in rows})
         if len(values) > 1:
             yield f"operation {op} was delivered with different values {values}"
-        delivered = {pu for _, pu, _, _, _ in rows}
-        missing = [pu for pu in _steady(history) if pu not in delivered]
-        if missing and history.drained and op in history.finished:
+
+
+def delivery(history: History) -> Iterator[str]:
+    """A finished operation reaches every PU that never failed.
+
+    A fault that the protocol does not survive may break this; a run says so all the same.
+    """
+    if not history.drained:
+        return
+    delivered = history.by_operation(DELIVERED)
+    for op in sorted(history.finished):
+        reached = {pu for _, pu, _, _, _ in delivered.get(op, ())}
+        missing = [pu for pu in history.steady if pu not in reached]
+        if missing:
             yield f"operation {op} is finished but never reached PUs {missing}"
 
 
@@ -107,17 +124,17 @@ def order(history: History) -> Iterator[str]:
 
 def acknowledged(history: History) -> Iterator[str]:
     """An operation ends only after every PU that never failed has carried it out."""
-    delivered = _by_operation(history, DELIVERED)
+    delivered = history.by_operation(DELIVERED)
     for op, (time, _) in sorted(history.finished.items()):
         in_time = {pu for at, pu, _, _, _ in delivered.get(op, ()) if at <= time}
-        late = [pu for pu in _steady(history) if pu not in in_time]
+        late = [pu for pu in history.steady if pu not in in_time]
         if late:
             yield f"operation {op} ended before PUs {late} had carried it out"
 
 
 def confirmed(history: History) -> Iterator[str]:
     """An operation ends only after the last core has it."""
-    delivered = _by_operation(history, DELIVERED)
+    delivered = history.by_operation(DELIVERED)
     for op, (time, _) in sorted(history.finished.items()):
         times = [at for at, pu, _, _, _ in delivered.get(op, ()) if pu == history.reporter]
         if not times or min(times) > time:
@@ -126,22 +143,22 @@ def confirmed(history: History) -> Iterator[str]:
 
 def atomicity(history: History) -> Iterator[str]:
     """All decide alike; commit needs every vote, abort needs a no, a fault or a suspicion."""
-    votes = _by_operation(history, VOTED)
-    suspected = _by_operation(history, SUSPECTED)
-    for op, rows in _by_operation(history, DECIDED).items():
+    votes = history.by_operation(VOTED)
+    suspected = history.by_operation(SUSPECTED)
+    for op, rows in history.by_operation(DECIDED).items():
         outcomes = sorted({outcome for _, _, _, _, outcome in rows})
         if len(outcomes) > 1:
             yield f"operation {op} was committed by some and aborted by others"
         if COMMIT in outcomes:
             first = min(at for at, _, _, _, outcome in rows if outcome == COMMIT)
-            agreed = {pu for at, pu, _, _, vote in votes.get(op, ()) if vote == YES and at <= first}
+            agreed = {pu for at, pu, _, _, vote in votes.get(op, ()) if vote != NO and at <= first}
             missing = [pu for pu in history.members if pu not in agreed]
             if missing:
                 yield f"operation {op} was committed without a yes of PUs {missing}"
         elif (
-            not history.failed
+            not history.disturbed
             and op not in suspected
-            and all(vote == YES for _, _, _, _, vote in votes.get(op, ()))
+            and all(vote != NO for _, _, _, _, vote in votes.get(op, ()))
         ):
             yield f"operation {op} was aborted though nobody refused"
 
@@ -159,7 +176,9 @@ def isolation(history: History) -> Iterator[str]:
             if holding:
                 yield f"PU {pu} voted yes to operation {op} while bound to {sorted(holding)}"
             holding.add(op)
-        elif value == NO and not holding and pu not in history.failed:
+        elif value == ABSTAINED and holding:
+            yield f"PU {pu} abstained from operation {op} while bound to {sorted(holding)}"
+        elif value == NO and not holding and not history.disturbed:
             yield f"PU {pu} refused operation {op} though the item was free"
 
 
@@ -168,14 +187,14 @@ def locks(history: History) -> Iterator[str]:
     if not history.drained:
         return
     for lock in history.held:
-        if lock.operation in history.finished or not history.failed:
+        if lock.operation in history.finished or not history.disturbed:
             yield f"PU {lock.pu} still locks item {lock.item} for operation {lock.operation}"
 
 
 def separation(history: History) -> Iterator[str]:
     """Nobody leaves a barrier before all have entered it."""
-    entered = _by_operation(history, ENTERED)
-    for op, rows in _by_operation(history, LEFT).items():
+    entered = history.by_operation(ENTERED)
+    for op, rows in history.by_operation(LEFT).items():
         first = min(at for at, _, _, _, _ in rows)
         inside = {pu for at, pu, _, _, _ in entered.get(op, ()) if at <= first}
         missing = [pu for pu in history.members if pu not in inside]
@@ -185,11 +204,26 @@ def separation(history: History) -> Iterator[str]:
 
 def termination(history: History) -> Iterator[str]:
     """Without faults every proposed operation ends."""
-    if not history.drained or history.failed:
+    if not history.over or history.disturbed:
         return
     for op in sorted(history.proposals):
         if op not in history.finished:
             yield f"operation {op} never ended, though nothing failed"
+
+
+def liveness(history: History) -> Iterator[str]:
+    """Once all faults are healed, every operation of a PU that never failed ends.
+
+    Only where they are of kinds that the protocol survives.
+    """
+    if not history.over or not (history.lively or not history.disturbed):
+        return
+    for op, proposal in sorted(history.proposals.items()):
+        if op not in history.finished and proposal.initiator not in history.failed:
+            yield (
+                f"operation {op} of PU {proposal.initiator} never ended, "
+                "though all faults were healed"
+            )
 
 
 CHECKS: Mapping[str, Callable[[History], Iterator[str]]] = {
@@ -197,6 +231,7 @@ CHECKS: Mapping[str, Callable[[History], Iterator[str]]] = {
     "validity": validity,
     "sums": sums,
     "agreement": agreement,
+    "delivery": delivery,
     "order": order,
     "acknowledged": acknowledged,
     "confirmed": confirmed,
@@ -205,17 +240,12 @@ CHECKS: Mapping[str, Callable[[History], Iterator[str]]] = {
     "locks": locks,
     "separation": separation,
     "termination": termination,
+    "liveness": liveness,
+    "prefix": logs.prefix,
+    "leadership": logs.leadership,
+    "views": logs.views,
+    "resumption": logs.resumption,
+    "durability": logs.durability,
+    "exclusion": registers.exclusion,
+    "linearizability": registers.linearizability,
 }
-
-
-def _by_operation(history: History, event: int) -> dict[int, list[Entry]]:
-    """Group the entries of an event by operation, in order of the operations."""
-    groups: dict[int, list[Entry]] = defaultdict(list)
-    for entry in history.by_event[event]:
-        groups[entry[2]].append(entry)
-    return dict(sorted(groups.items()))
-
-
-def _steady(history: History) -> list[int]:
-    """Return the members that the fault plan never touches."""
-    return [pu for pu in history.members if pu not in history.failed]

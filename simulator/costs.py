@@ -1,7 +1,7 @@
 """What one message costs between two PUs, in integer picoseconds (docs/message-model.md)."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from simulator.errors import CostsError, UnknownNameError
 
@@ -76,6 +76,34 @@ class MessageCosts:
             return self.hit_ps
         table = self.receive_ps if self.transfer_ps is None else self.transfer_ps
         return table[owner, asker]
+
+    def polled(self) -> "MessageCosts":
+        """Return costs under which a message is seen half a receive after its send began, or later.
+
+        Its store has to win the line back from a receiver that polls it, which is a transfer like
+        the receiver's own, two of which are under way at a time; where the sender waits for longer
+        than that anyway, nothing is added.
+        """
+        late = {
+            pair: max(self.propagation(*pair), receive // 2 - self.send(*pair))
+            for pair, receive in self.receive_ps.items()
+        }
+        return replace(self, propagation_ps=late)
+
+    def posted(self) -> "MessageCosts":
+        """Return costs under which no sender waits for its stores: each send takes its gap at most.
+
+        What a stated send takes beyond that is flight, so an idle message takes as long as ever. It
+        suits a server that goes on to the next call while its reply is under way; a send that was
+        measured in a stream over one channel is the rate of that channel.
+        """
+        send = {
+            pair: min(cost, self.further_send(*pair, LOGP)) for pair, cost in self.send_ps.items()
+        }
+        late = {
+            pair: self.propagation(*pair) + cost - send[pair] for pair, cost in self.send_ps.items()
+        }
+        return replace(self, send_ps=send, propagation_ps=late)
 
     def one_way(self, sender: int, receiver: int) -> int:
         """Picoseconds from the begin of the send to the end of the receive, both sides idle."""

@@ -4,6 +4,8 @@ splitmix64: G. Steele, D. Lea, C. Flood, "Fast splittable pseudorandom number ge
 OOPSLA 2014.
 """
 
+from functools import lru_cache
+
 _WORD = (1 << 64) - 1
 
 
@@ -21,4 +23,9 @@ def draw(seed: int, issue: int, bound: int) -> int:
     The seed is mixed once before it meets the issue number: seeds 0 and 1 would otherwise give the
     same numbers with neighbours swapped.
     """
-    return splitmix64(splitmix64(seed) ^ issue) % bound
+    return splitmix64(_mixed(seed) ^ issue) % bound
+
+
+@lru_cache(maxsize=64)
+def _mixed(seed: int) -> int:
+    return splitmix64(seed)

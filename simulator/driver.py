@@ -1,13 +1,13 @@
 """The client of a run: issues operations, closed or open, and notices when each has ended."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
-from simulator.engine import FINISHED, Engine
+from simulator.engine import FINISHED, OVERLOADED, Engine
 from simulator.history import Proposal
 from simulator.load import WINDOW, Load
 from simulator.protocols.protocol import Protocol, Start
 
-OVERLOADED, STALLED = "overloaded", "stalled"
+STALLED = "stalled"
 
 SETTLING = 40
 """Rounds for which a protocol with endless timers runs on after its last operation and fault."""
@@ -19,8 +19,8 @@ PATIENCE = 2000
 class Driver:
     """Issues the groups of a load to an engine.
 
-    With `interval_ps` a group begins every so many picoseconds (open load); else `outstanding`
-    groups are kept under way (closed load). When an operation would need the place of one that is
+    Where `times` are given a group begins at each of them (open load); else `outstanding` groups
+    are kept under way (closed load). When an operation would need the place of one that is
     still unfinished, WINDOW operations earlier, the run ends as OVERLOADED. A client issues its
     next group when its last one has ended. A protocol whose timers never end is stopped SETTLING
     rounds after its last operation and the last fault, or once it has STALLED.
@@ -55,21 +55,22 @@ class Driver:
         self._latest: dict[int, tuple[int, int]] = {}
         self._group_of: dict[int, int] = {}
         self._group_left: dict[int, int] = {}
-        self._interval: int | None = None
+        self._times: Sequence[int] = ()
+        self._groups = 0
         self._round = round_ps
         self._healed = healed_ps
         self._seen = -1
         self.proposals: dict[int, Proposal] = {}
         self.finished: dict[int, tuple[int, int]] = {}
 
-    def begin(self, outstanding: int, interval_ps: int | None) -> None:
-        """Schedule the first operations."""
-        self._interval = interval_ps
+    def begin(self, outstanding: int, times: Sequence[int] = ()) -> None:
+        """Schedule the first operations; `times` are ascending, enough for all, or none."""
+        self._times = times
         clients = self._load.clients
         if self._protocol.endless:
             self._engine.at(self._healed + PATIENCE * self._round, self._watch)
-        if interval_ps is not None:
-            self._engine.at(0, self._arrive)
+        if times:
+            self._engine.at(times[0], self._arrive)
         else:
             for number in range(outstanding):
                 self._issue(0, clients[number % len(clients)] if clients else None)
@@ -92,7 +93,7 @@ class Driver:
         self._group_left[group] -= 1
         if self._group_left[group] == 0:
             del self._group_left[group]
-            if self._interval is None:
+            if not self._times:
                 client = self.proposals[group].initiator if self._load.clients else None
                 self._issue(latest[0], client)
         if self._protocol.endless and count == self._load.operations:
@@ -111,8 +112,9 @@ class Driver:
         """Issue one group of an open load and schedule the next arrival."""
         clients = self._load.clients
         self._issue(now, clients[self._next % len(clients)] if clients else None)
-        if self._interval is not None and self._next < self._load.operations:
-            self._engine.at(now + self._interval, self._arrive)
+        self._groups += 1
+        if self._next < self._load.operations:
+            self._engine.at(self._times[self._groups], self._arrive)
 
     def _issue(self, now: int, client: int | None) -> None:
         """Begin the next group at a time, if there is one and its places are free."""

@@ -19,6 +19,8 @@ RELEASED = 14
 LED = 15
 VIEWED = 16
 RESUMED = 17
+LOST = 18
+CAME = 19
 
 EVENT_NAMES = {
     ENTERED: "entered",
@@ -38,20 +40,25 @@ EVENT_NAMES = {
     LED: "led",
     VIEWED: "viewed",
     RESUMED: "resumed",
+    LOST: "went down",
+    CAME: "came up",
 }
 
-NOT_OF_OPERATIONS = frozenset({LED, VIEWED, RESUMED})
+NOT_OF_OPERATIONS = frozenset({LED, VIEWED, RESUMED, LOST, CAME})
 """Events whose operation is a term, the number of a view, or nothing."""
 
 YES = COMMIT = 1
 NO = ABORT = 0
+ABSTAINED = 2
+"""The vote of a member that has no part in the item."""
 
 Entry = tuple[int, int, int, int, int]
 """(time in picoseconds, PU, operation, event, value).
 
 The value is a vote, an outcome or a payload; where an operation was applied or ordered, its
 position in the order; where a lock was acquired or released, its item; where a view was installed,
-its members, one bit each; where a member resumed, the position that it had caught up to.
+its members, one bit each; where a member resumed, the position that it had caught up to. That a
+member went down or came up (LOST, CAME) is recorded by the engine, behind what it did before.
 """
 
 
@@ -85,8 +92,11 @@ class History:
 
     `entries` stand in the order of each PU, `finished` maps an operation to (time in picoseconds,
     result), `reporter` is the last core of a broadcast, `failed` names the PUs that the fault plan
-    ever touches. `drained` says that nothing was left to happen, so that what has not happened
-    never will. `by_event` holds the entries of each event, in the same order.
+    takes down. `drained` says that nothing was left to happen, so that what has not happened
+    never will; `stalled` that timers ran on though no operation had ended for long. `kinds` are the
+    kinds of faults of the plan, `lively` says that all are of kinds which the protocol survives,
+    and healed before the end; `sequential` that a client begins an operation only when its last one
+    has ended. `by_event` holds the entries of each event, in the same order.
     """
 
     members: tuple[int, ...]
@@ -97,6 +107,10 @@ class History:
     failed: frozenset[int]
     held: tuple[HeldLock, ...]
     drained: bool
+    stalled: bool = False
+    kinds: frozenset[str] = frozenset()
+    lively: bool = False
+    sequential: bool = False
     by_event: dict[int, tuple[Entry, ...]] = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -105,3 +119,34 @@ class History:
         for entry in self.entries:
             groups[entry[3]].append(entry)
         object.__setattr__(self, "by_event", {event: tuple(g) for event, g in groups.items()})
+
+    @property
+    def over(self) -> bool:
+        """Whether what has not ended never will."""
+        return self.drained or self.stalled
+
+    @property
+    def settled(self) -> bool:
+        """Whether the run came to rest with nothing failing any more: all have what they will have.
+
+        Messages that may be lost at any moment leave that open.
+        """
+        calm = not self.disturbed or (self.lively and "loss" not in self.kinds)
+        return self.over and calm
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether the plan has a fault of any kind."""
+        return bool(self.failed or self.kinds)
+
+    @property
+    def steady(self) -> tuple[int, ...]:
+        """The members that the fault plan never takes down."""
+        return tuple(pu for pu in self.members if pu not in self.failed)
+
+    def by_operation(self, event: int) -> dict[int, list[Entry]]:
+        """Group the entries of an event by operation, in order of the operations."""
+        groups: dict[int, list[Entry]] = {}
+        for entry in self.by_event[event]:
+            groups.setdefault(entry[2], []).append(entry)
+        return dict(sorted(groups.items()))

@@ -10,7 +10,7 @@ WINDOW = 1024
 """Operations that may be in flight; also the number of items, so that only rivals conflict."""
 
 VALUES = 1 << 16
-_DRAWS = 6
+DRAWS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Load:
         """Return the proposals that begin together, the first of them with this number."""
         operations = [first]
         rival = first + 1
-        chance = draw(self.seed, _DRAWS * first, 1000)
+        chance = draw(self.seed, DRAWS * first, 1000)
         possible = rival < self.operations and len(self.members) > 1
         if possible and chance < self.conflict_per_mille:
             operations.append(rival)
@@ -57,25 +57,25 @@ class Load:
 
     def contribution(self, operation: int, member: int) -> int:
         """Return the number that the member at a position brings to an operation."""
-        return (draw(self.seed, _DRAWS * operation + 1, VALUES) + 7 * member) % VALUES
+        return (draw(self.seed, DRAWS * operation + 1, VALUES) + 7 * member) % VALUES
 
     def _rival(self, operation: int, proposer: int) -> int:
         """Return one of the other members."""
         others = [pu for pu in self.members if pu != proposer]
-        return others[draw(self.seed, _DRAWS * operation + 2, len(others))]
+        return others[draw(self.seed, DRAWS * operation + 2, len(others))]
 
     def _item(self, first: int) -> int:
         """Return the item that a group of operations is about."""
         if self.items is None:
             return first % WINDOW
-        return draw(self.seed, _DRAWS * first + 3, self.items)
+        return draw(self.seed, DRAWS * first + 3, self.items)
 
     def _write(self, operation: int) -> int:
         """Return 1 for an update, 0 for a read."""
-        return int(draw(self.seed, _DRAWS * operation + 4, 1000) >= self.reads_per_mille)
+        return int(draw(self.seed, DRAWS * operation + 4, 1000) >= self.reads_per_mille)
 
     def _value(self, operation: int) -> int:
         """Return what a correct run shows to the members for this operation."""
         if self.contributes:
             return sum(self.contribution(operation, i) for i in range(len(self.members)))
-        return draw(self.seed, _DRAWS * operation + 1, VALUES)
+        return draw(self.seed, DRAWS * operation + 1, VALUES)

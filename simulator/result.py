@@ -1,9 +1,10 @@
 """What a run gives back."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from simulator.engine import Row
+from simulator.engine import OVERLOADED, Row
+from simulator.links import LinkUse
 
 PS_PER_NS = 1000
 PS_PER_S = 10**12
@@ -15,8 +16,13 @@ class Result:
 
     `latency_ps` holds one number per finished operation, in order of the operations. `ended` says
     why the run ended: "finished", "stalled" (nothing left to happen, yet operations unfinished),
-    "overloaded" (the window of operations in flight was full), "event limit" or "horizon".
-    `occupancy` is the busy fraction per PU over `elapsed_ps`. `trace` is empty unless asked for.
+    "overloaded" (the window of operations in flight was full, or too much was pending), "event
+    limit" or "horizon"; `ended_ps` is the time of the last event. `occupancy` is the busy fraction
+    per PU over `elapsed_ps`, `line_occupancy` that of the cache lines that were used. `lost` and
+    `delayed` count what the network did to messages between members; what comes to a PU that is
+    down is not counted as lost. `trace` is empty unless asked for;
+    `came_ps` then says, where the engine knows, when the message of each row had come (-1: own).
+    `worked_ps` is when the last operation ended, where timers run on behind it.
     """
 
     protocol: str
@@ -37,12 +43,21 @@ class Result:
     trace_digest: str
     seed: int
     events_per_s: float | None = None
+    engine: str = field(default="plain", compare=False)
     trace: tuple[Row, ...] = ()
+    came_ps: tuple[int, ...] = ()
+    worked_ps: int = 0
+    ended_ps: int = 0
+    line_occupancy: Mapping[str, float] = field(default_factory=dict)
+    links: tuple[LinkUse, ...] = ()
+    lost: int = 0
+    delayed: int = 0
 
     @property
     def throughput_per_s(self) -> float | None:
         """Finished operations per second of simulated time; None where no time passed."""
-        return self.completed * PS_PER_S / self.elapsed_ps if self.elapsed_ps else None
+        worked = self.worked_ps or self.elapsed_ps
+        return self.completed * PS_PER_S / worked if worked else None
 
     def to_json(self) -> dict[str, object]:
         """Return the result under the fixed names of the JSON contract, latencies in ns."""
@@ -63,12 +78,36 @@ class Result:
             "aborts": self.aborts,
             "violations": list(self.violations),
             "occupancy": {str(pu): busy for pu, busy in self.occupancy.items()},
-            "link_load": {},
+            "line_occupancy": dict(self.line_occupancy),
+            "link_load": {use.name: self._share(use.busy_ps) for use in self.links},
+            "links": {
+                use.name: {
+                    "messages": use.messages,
+                    "busy": self._share(use.busy_ps),
+                    "mean_wait_ns": use.waited_ps / use.messages / PS_PER_NS if use.messages else 0,
+                }
+                for use in self.links
+            },
+            "messages": {"lost": self.lost, "delayed": self.delayed},
+            "ended": self.ended,
+            "ended_ns": self.ended_ps / PS_PER_NS,
             "events": self.events,
             "events_per_s": self.events_per_s,
+            "engine": self.engine,
             "trace_digest": self.trace_digest,
             "seed": self.seed,
         }
+
+    @property
+    def ending(self) -> str:
+        """Why the run ended, in words, with the time where that is news."""
+        if self.ended == OVERLOADED:
+            return f"{OVERLOADED} at {self.ended_ps / PS_PER_NS:,.0f} ns"
+        return self.ended
+
+    def _share(self, busy_ps: int) -> float:
+        """Return the part of the run for which something was busy."""
+        return busy_ps / self.elapsed_ps if self.elapsed_ps else 0.0
 
     def _latency(self) -> dict[str, object]:
         """Summarise the latencies; all None where no operation has finished."""

@@ -3,22 +3,31 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Literal
 
 from simulator import timing
-from simulator.checkers import judge
+from simulator.arrivals import ARRIVALS, Arrivals, arrival_times, require_arrivals
 from simulator.costs import LOGP, MessageCosts, require_model
-from simulator.driver import STALLED, Driver
-from simulator.engine import FINISHED, Engine, Wires
-from simulator.errors import ScenarioError
+from simulator.driver import STALLED
+from simulator.engine import FINISHED, Wires
+from simulator.engines import ENGINES, EngineName, player
+from simulator.errors import ScenarioError, UnknownNameError
 from simulator.faults import Fault, require_fault_plan
-from simulator.history import ABORT, HeldLock, History
+from simulator.healing import fallen, healed, in_time, kinds_of
+from simulator.history import HeldLock, History
+from simulator.links import Links
 from simulator.load import WINDOW, Load
+from simulator.outcome import outcome
+from simulator.playing import Played, Player, Setting, play
 from simulator.protocols import require_protocol
 from simulator.protocols.protocol import Place, Protocol, parameters_of
+from simulator.ranges import require_range
+from simulator.refinements import Refinements, Transport
 from simulator.result import Result
 from simulator.trees import Domains, Tree
 
 NOTHING: Mapping[str, int] = MappingProxyType({})
+TIMEOUT_ROUNDS = 6
 NOBODY: Mapping[int, int] = MappingProxyType({})
 
 
@@ -26,16 +35,22 @@ NOBODY: Mapping[int, int] = MappingProxyType({})
 class Scenario:
     """Everything that decides a run.
 
-    `outstanding` operations are kept under way (closed load), unless `interval_ps` starts one
-    every so often (open load). `parameters` are numbers of the protocol's own; these, `work_ps`,
-    `timeout_ps`, `conflict_per_mille`, `reads_per_mille`, `items` and `overlap` may be set only for
-    a protocol that has a use for them. `clients` issue the operations of a protocol that has
-    clients (default: all members), `domains` are the PUs that share memory. With `overlap` a
+    `outstanding` operations are kept under way (closed load), unless `interval_ps` starts a `burst`
+    of them every so often, or so often on average (`arrivals` "poisson"), or `arrivals_ps` says
+    when each arrives (open load). `clients` issue the operations of a protocol that has clients
+    (default: all members), `domains` are the PUs that share memory. `parameters` are numbers of the
+    protocol's own; these, `work_ps`, `timeout_ps`, `conflict_per_mille`, `reads_per_mille`, `items`
+    and `overlap` may be set only for a protocol that has a use for them. With `overlap` a
     participant of a two-phase commit votes as soon as it and its subtree are ready, without it when
-    the last one is, as the closed form has it. What goes up may have a tree of its own, `up_tree`,
-    with the same root and members. The tree may span a part of the machine. `machine` and
-    `route_name` are only repeated in the result. `event_limit` and `horizon_ps` bound the run.
-    Raises `ScenarioError` where a number makes no sense.
+    the last one is, as the closed form has it.
+
+    What goes up may have a tree of its own, `up_tree`, with the same root and members. The tree may
+    span a part of the machine. `links` lie on the way of messages; with `poll_ps` receivers poll
+    their `channels` (simulator/refinements.py); of a million messages `loss_per_million` are lost
+    and `delay_per_million` delayed by up to `delay_ps`. Of a log `entries` are kept (0: those of
+    the window). `machine` and `route_name` are only repeated in the result. `engine` is what runs
+    it, which makes no difference to that; without `digest` the trace has none, which saves time.
+    `event_limit` and `horizon_ps` bound the run. Raises `ScenarioError` for an impossible number.
     """
 
     costs: MessageCosts
@@ -51,6 +66,8 @@ class Scenario:
     faults: tuple[Fault, ...] = ()
     seed: int = 0
     trace: bool = False
+    digest: bool = True
+    engine: EngineName = "auto"
     machine: str = ""
     model: str = LOGP
     event_limit: int = 50_000_000
@@ -61,7 +78,17 @@ class Scenario:
     domains: Domains = ()
     reads_per_mille: int = 0
     items: int | None = None
+    entries: int = 0
     clients: tuple[int, ...] = ()
+    arrivals: Arrivals = "even"
+    burst: int = 1
+    arrivals_ps: tuple[int, ...] = ()
+    links: Links | None = None
+    poll_ps: int = 0
+    channels: Literal["all", "tree"] = "all"
+    loss_per_million: int = 0
+    delay_per_million: int = 0
+    delay_ps: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be simulated, naming the field."""
@@ -81,54 +108,146 @@ class Scenario:
             ("conflict_per_mille", 0, 1000),
             ("reads_per_mille", 0, 1000),
             ("items", 1, WINDOW),
+            ("entries", 0, WINDOW),
             ("work_ps", 0, None),
             ("timeout_ps", 0, None),
             ("event_limit", 1, None),
             ("horizon_ps", 0, None),
+            ("burst", 1, WINDOW // 2),
+            ("poll_ps", 0, None),
+            ("loss_per_million", 0, 1_000_000),
+            ("delay_per_million", 0, 1_000_000),
+            ("delay_ps", 0, None),
             *((f"parameters.{name}", 0, None) for name in self.parameters),
         ):
             table, _, key = name.partition(".")
             value = self.parameters[key] if key else getattr(self, table)
-            _require_range(name, value, least, most)
+            require_range(name, value, least, most)
         known = {*protocol.options, *parameters_of(protocol)}
         options = ("conflict_per_mille", "reads_per_mille", "items", "work_ps", "timeout_ps")
         given = [name for name in (*options, "overlap") if getattr(self, name)]
         for option in (*given, *self.parameters):
             if option not in known:
                 raise ScenarioError(f"{self.protocol} has no use for {option}")
+        if 0 < self.entries < protocol.least_entries:
+            raise ScenarioError(f"{self.protocol} keeps {protocol.least_entries} entries or more")
         lost = sorted(set(self.clients) - set(self.tree.members))
         if lost:
             raise ScenarioError(f"the clients {lost} are not in the tree")
+        self._require_arrivals()
+
+    def _require_arrivals(self) -> None:
+        """Refuse an open load, or conditions of the network, that contradict themselves."""
+        for name, known in (
+            ("arrivals", ARRIVALS),
+            ("channels", ("all", "tree")),
+            ("engine", ENGINES),
+        ):
+            if getattr(self, name) not in known:
+                raise UnknownNameError(name, str(getattr(self, name)), known)
+        require_arrivals(
+            self.arrivals, self.interval_ps, self.burst, self.arrivals_ps, self.operations
+        )
+        if self.delay_per_million and not self.delay_ps:
+            raise ScenarioError("delay_per_million needs delay_ps: the longest delay")
+
+    @property
+    def trees(self) -> tuple[Tree, ...]:
+        """The tree down, and the tree up where that is another one."""
+        return (self.tree,) if self.up_tree is None else (self.tree, self.up_tree)
+
+    @property
+    def refinements(self) -> Refinements:
+        """What this run has beyond the message model."""
+        transport = Transport(
+            self.loss_per_million, self.delay_per_million, self.delay_ps, self.seed
+        )
+        return Refinements(self.links, self.poll_ps, self.channels, transport)
+
+    @property
+    def times_ps(self) -> tuple[int, ...]:
+        """When groups of operations arrive; nothing where the load is closed."""
+        if self.interval_ps is None:
+            return self.arrivals_ps
+        return arrival_times(
+            self.arrivals, self.operations, self.interval_ps, self.burst, self.seed
+        )
 
 
-def run(scenario: Scenario, progress: Callable[[int, int], None] | None = None) -> Result:
+def run(
+    scenario: Scenario,
+    progress: Callable[[int, int], None] | None = None,
+    folder: str = "",
+) -> Result:
     """Run a scenario; `progress(finished, all)` is called about a hundred times.
+
+    `folder` is where compiled engines are kept (simulator/engines.py); it decides nothing else.
 
     Never hangs: what a fault keeps from ending is counted as unfinished, and overload, event limit
     and horizon end the run with a result that says so. The caller, who has a clock, may set
     `events_per_s` with `dataclasses.replace`.
     """
-    return simulate(scenario, require_protocol(scenario.protocol), progress)
+    protocol = require_protocol(scenario.protocol)
+    work = scenario.operations * len(scenario.tree.members)
+    return simulate(scenario, protocol, progress, player(protocol, scenario.engine, folder, work))
 
 
 def simulate(
     scenario: Scenario,
     protocol: type[Protocol],
     progress: Callable[[int, int], None] | None = None,
+    engine: Player = play,
 ) -> Result:
     """Run a scenario with a given class in place of the protocol that it names."""
+    return outcome(scenario, protocol, *observe(scenario, protocol, progress, engine))
+
+
+def observe(
+    scenario: Scenario,
+    protocol: type[Protocol],
+    progress: Callable[[int, int], None] | None = None,
+    player: Player = play,
+) -> tuple[list[Protocol], Played, History]:
+    """Run a scenario; return its nodes, what the engine left, and what the checks look at."""
+    setting = setting_of(scenario, protocol)
+    nodes = list(setting.nodes)
+    played = player(setting, progress)
+    kinds = kinds_of(scenario.faults, scenario.loss_per_million, scenario.delay_per_million)
+    history = History(
+        members=setting.members,
+        reporter=setting.load.initiator,
+        proposals=played.proposals,
+        entries=in_time(played.entries, scenario.faults),
+        finished=played.finished,
+        failed=fallen(scenario.faults),
+        held=held_locks(protocol, nodes, setting.members),
+        drained=played.ended == FINISHED,
+        stalled=played.ended == STALLED,
+        kinds=kinds,
+        lively=kinds <= protocol.survives and healed(scenario.faults),
+        sequential=not setting.times_ps and scenario.outstanding <= len(setting.load.clients),
+    )
+    return nodes, played, history
+
+
+def setting_of(scenario: Scenario, protocol: type[Protocol]) -> Setting:
+    """Return what an engine takes to run a scenario, all nodes in place."""
     members = scenario.tree.members
     numbers = {pu: node for node, pu in enumerate(members)}
     reporter = timing.last_core(scenario.tree, scenario.costs, scenario.model)
     items = WINDOW if scenario.items is None else scenario.items
-    wires = wires_of(scenario.costs, members, scenario.model)
-    round_ps = round_of(wires)
+    refined = scenario.refinements
+    wires = wires_of(scenario.costs, members, scenario.model, scenario.links)
+    pollers = refined.pollers(scenario.trees)
+    round_ps = refined.round_ps(timing.round_of(wires), len(members), pollers)
+    given = _given(scenario, protocol)
     nodes = seat(
         protocol,
         scenario.tree,
         reporter,
-        parameters=_given(scenario, protocol),
+        parameters=given,
         items=items,
+        entries=scenario.entries,
         up_tree=scenario.up_tree,
         holds=NOBODY if scenario.overlap else _holds(scenario),
         domains=scenario.domains,
@@ -136,11 +255,34 @@ def simulate(
         seed=scenario.seed,
         costs=scenario.costs,
     )
-    engine = Engine(nodes, members, wires)
-    engine.keep_rows = scenario.trace
-    engine.plan_faults(scenario.faults, numbers)
-    engine.boot(numbers.values())
-    load = Load(
+    return Setting(
+        protocol=protocol,
+        nodes=nodes,
+        members=members,
+        numbers=numbers,
+        root=scenario.tree.root,
+        wires=wires,
+        load=load_of(scenario, protocol, reporter),
+        # whose timeouts are long needs longer to settle
+        round_ps=max(round_ps, given.get("timeout_ps", 0) // TIMEOUT_ROUNDS),
+        outstanding=scenario.outstanding,
+        times_ps=scenario.times_ps,
+        event_limit=scenario.event_limit,
+        horizon_ps=scenario.horizon_ps,
+        faults=scenario.faults,
+        links=scenario.links,
+        transport=refined.transport,
+        pollers=pollers,
+        poll_ps=scenario.poll_ps,
+        keep_rows=scenario.trace,
+        digest=scenario.digest,
+    )
+
+
+def load_of(scenario: Scenario, protocol: type[Protocol], reporter: int) -> Load:
+    """Return the operations of a scenario; the last core of a broadcast proposes them."""
+    members = scenario.tree.members
+    return Load(
         members=members,
         initiator=reporter,
         operations=scenario.operations,
@@ -151,21 +293,6 @@ def simulate(
         reads_per_mille=scenario.reads_per_mille,
         items=scenario.items,
     )
-    healed = max((fault.time_ps for fault in scenario.faults), default=0)
-    driver = Driver(engine, load, protocol, numbers, scenario.tree.root, progress, round_ps, healed)
-    driver.begin(scenario.outstanding, scenario.interval_ps)
-    ended = engine.run(scenario.event_limit, scenario.horizon_ps)
-    history = History(
-        members=members,
-        reporter=reporter,
-        proposals=driver.proposals,
-        entries=engine.entries(),
-        finished=driver.finished,
-        failed=frozenset(fault.pu for fault in scenario.faults),
-        held=held_locks(protocol, nodes, members),
-        drained=ended == FINISHED,
-    )
-    return _result(scenario, protocol, engine, history, ended)
 
 
 def seat(
@@ -201,7 +328,7 @@ def seat(
     home = {node: number for number, domain in enumerate(shared) for node in domain}
     count, many = len(members), window if items is None else items
     sizes = {"one": 1, "item": many, "member": count, "domain": len(shared)}
-    transfer: tuple[tuple[int, ...], ...] = ()
+    transfer = ((0,) * len(members),) * len(members) if protocol.cache_lines else ()
     if costs is not None and protocol.cache_lines:
         transfer = tuple(tuple(costs.transfer(u, v) for v in members) for u in members)
 
@@ -239,14 +366,6 @@ def seat(
     return nodes
 
 
-def round_of(wires: Wires) -> int:
-    """Return picoseconds in which a member reaches all others and hears of them all, with ease."""
-    count = len(wires.send)
-    slowest = [max(map(max, table)) for table in (wires.send, wires.further_send, wires.receive)]
-    flight = max(map(max, wires.propagation))
-    return 2 * (count * (max(slowest[:2]) + slowest[2]) + flight) + 1
-
-
 def _given(scenario: Scenario, protocol: type[Protocol]) -> dict[str, int]:
     """Return the numbers that a scenario gives to its protocol."""
     own = {"work_ps": scenario.work_ps, "timeout_ps": scenario.timeout_ps, **scenario.parameters}
@@ -263,16 +382,25 @@ def _holds(scenario: Scenario) -> dict[int, int]:
     return {pu: last - arrival for pu, arrival in arrivals.items()}
 
 
-def wires_of(costs: MessageCosts, members: tuple[int, ...], model: str) -> Wires:
-    """Lay the costs of some PUs out as dense tables, 0 on the diagonal."""
+def wires_of(
+    costs: MessageCosts, members: tuple[int, ...], model: str, links: Links | None = None
+) -> Wires:
+    """Lay the costs of some PUs out as dense tables, 0 on the diagonal.
+
+    Of the propagation of a pair, what the latencies of its links explain is left out.
+    """
 
     def table(cost: Callable[[int, int], int]) -> list[list[int]]:
         return [[0 if u == v else cost(u, v) for v in members] for u in members]
 
+    def flight(sender: int, receiver: int) -> int:
+        known = 0 if links is None else links.latency(sender, receiver)
+        return max(0, costs.propagation(sender, receiver) - known)
+
     return Wires(
         send=table(costs.send),
         further_send=table(lambda u, v: costs.further_send(u, v, model)),
-        propagation=table(costs.propagation),
+        propagation=table(flight),
         receive=table(costs.receive),
     )
 
@@ -289,64 +417,3 @@ def held_locks(
         for item, holder in enumerate(getattr(node, protocol.lock_field))
         if holder
     )
-
-
-def phases_of(protocol: type[Protocol], history: History, operation: int) -> dict[str, int]:
-    """Return when an operation reached each phase, from its begin; an unreached one is missing."""
-    start = history.proposals[operation].start_ps
-    phases: dict[str, int] = {}
-    for phase in protocol.phases:
-        entries = history.by_event[phase.event]
-        times = [time for time, _, op, _, _ in entries if op == operation]
-        if phase.when == "first" and times:
-            phases[phase.name] = min(times) - start
-        elif phase.when == "last" and len(times) >= len(history.members):
-            phases[phase.name] = max(times) - start
-    return phases
-
-
-def _result(
-    scenario: Scenario, protocol: type[Protocol], engine: Engine, history: History, ended: str
-) -> Result:
-    """Put the numbers of a run together."""
-    finished: Mapping[int, tuple[int, int]] = dict(sorted(history.finished.items()))
-    unfinished = scenario.operations - len(finished)
-    return Result(
-        protocol=scenario.protocol,
-        machine=scenario.machine,
-        route=scenario.route_name,
-        model=scenario.model,
-        operations=scenario.operations,
-        completed=len(finished),
-        unfinished=unfinished,
-        aborts=sum(
-            outcome == ABORT and bool(history.proposals[op].write)
-            for op, (_, outcome) in finished.items()
-        ),
-        ended=STALLED if ended == FINISHED and unfinished else ended,
-        latency_ps=tuple(
-            time - history.proposals[op].start_ps for op, (time, _) in finished.items()
-        ),
-        elapsed_ps=engine.now_ps,
-        phases_ps=phases_of(protocol, history, 0),
-        violations=judge(history, protocol.promises),
-        occupancy={
-            pu: busy / engine.now_ps if engine.now_ps else 0.0
-            for pu, busy in zip(history.members, engine.busy_ps, strict=False)
-        },
-        events=engine.events,
-        trace_digest=engine.digest(),
-        seed=scenario.seed,
-        trace=engine.rows(),
-    )
-
-
-def _require_range(name: str, value: object, least: int, most: int | None) -> None:
-    """Raise `ScenarioError` unless a number of a scenario is an integer within its range."""
-    if value is None and name in ("interval_ps", "horizon_ps", "items"):
-        return
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise ScenarioError(f"{name} must be a whole number, not {value!r}")
-    if value < least or (most is not None and value > most):
-        limits = f"at least {least}" if most is None else f"from {least} to {most}"
-        raise ScenarioError(f"{name} must be {limits}, not {value}")

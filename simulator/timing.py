@@ -5,6 +5,7 @@ machine, counted from the begin of the operation. The engine must agree with the
 """
 
 from simulator.costs import MessageCosts, require_model
+from simulator.engine import Wires
 from simulator.trees import Tree
 
 
@@ -85,6 +86,14 @@ def two_phase_commit(
     request = _report(costs, last_core(tree, costs, model), tree.root)
     both_ways = reduction(up_tree or tree, costs, model) + broadcast(tree, costs, model)
     return request + broadcast(tree, costs, model) + both_ways
+
+
+def round_of(wires: Wires) -> int:
+    """Return picoseconds in which a member reaches all others and hears of them all, with ease."""
+    count = len(wires.send)
+    slowest = [max(map(max, table)) for table in (wires.send, wires.further_send, wires.receive)]
+    flight = max(map(max, wires.propagation))
+    return 2 * (count * (max(slowest[:2]) + slowest[2]) + flight) + 1
 
 
 def _report(costs: MessageCosts, sender: int, root: int) -> int:

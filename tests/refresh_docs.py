@@ -1,5 +1,7 @@
 """Write the outputs of the docs' examples anew: `python -m tests.refresh_docs`.
 
+The message diagrams of the protocols are drawn anew, too; `--pictures` does nothing else.
+
 Look at the difference before you commit it: the examples are what the tests hold the program to.
 """
 
@@ -10,6 +12,7 @@ import io
 import os
 import re
 import shlex
+import sys
 import tempfile
 from pathlib import Path
 
@@ -51,9 +54,23 @@ def _rewritten(block: re.Match[str]) -> str:
     return f"```console\n{text}```"
 
 
+def draw_protocols() -> None:
+    """Draw one operation of every protocol."""
+    from simulator.protocols import PROTOCOLS
+    from tests.protocol_pictures import picture
+
+    folder = ROOT / "docs" / "pictures" / "protocols"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in PROTOCOLS:
+        (folder / f"{name}.svg").write_text(picture(name))
+
+
 def main() -> None:
     """Run every example of the README and the docs, each block with a database of its own."""
     os.chdir(ROOT)
+    draw_protocols()
+    if "--pictures" in sys.argv[1:]:
+        return
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
         page.write_text(_BLOCK.sub(_refreshed, page.read_text()))
 

@@ -10,9 +10,10 @@ from simulator.protocols.protocol import Message, Phase, Protocol, Start, messag
 
 @message
 class Data(Message):
-    """The value, on its way down."""
+    """The value, on its way down, and its place in the order of the root."""
 
     value: int
+    place: int
 
 
 @message
@@ -21,31 +22,48 @@ class Report(Message):
 
 
 class AtomicBroadcast(Protocol):
-    """One node of an atomic broadcast."""
+    """One node of an atomic broadcast; `latest` is the place of what it delivered last.
+
+    Channels that keep their order bring everything to everybody. Where a later operation overtook
+    an earlier one on its way, the earlier is not delivered from there on: order comes first.
+    """
 
     name = "atomic-broadcast"
     starts = "root"
     reports = "one"
-    promises = ("integrity", "validity", "agreement", "order", "confirmed", "termination")
+    promises = (
+        "integrity",
+        "validity",
+        "agreement",
+        "delivery",
+        "order",
+        "confirmed",
+        "termination",
+    )
     phases = (
         Phase("broadcast", DELIVERED, "last"),
         Phase("acknowledged", ACKNOWLEDGED, "first"),
     )
+    survives = frozenset({"slow"})
+
+    latest: int
 
     @on(Start)
     def start(self, m: Start) -> None:
         """Begin at the root as if the value had come from above."""
-        self.take(m.op, m.value)
+        self.take(m.op, m.value, self.latest + 1)
 
     @on(Data)
     def deliver(self, m: Data) -> None:
-        """Take the value from above."""
-        self.take(m.op, m.value)
+        """Take the value from above, unless a later one came before."""
+        if m.place > self.latest:
+            self.take(m.op, m.value, m.place)
 
-    def take(self, op: int, value: int) -> None:
+    def take(self, op: int, value: int, place: int) -> None:
         """Deliver, forward, and report where this is the last core."""
+        self.latest = place
         self.record(op, DELIVERED, value)
-        self.multicast(Data(op, value))
+        self.multicast(Data(op, value, place))
         if self.me == self.reporter:
             if self.me == self.root:
                 self.finish(op)

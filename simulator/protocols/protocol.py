@@ -165,7 +165,8 @@ class Protocol:
     `cache_lines` (behind the members: one, or one per item, member or domain, in this
     order), `endless` (timers run for ever, so a run ends some time after its last operation) and
     `survives` (the faults after which, once healed, every operation still ends: `crash`, `power`,
-    `slow`, `delay`, `loss`, `partition`). Safety must hold under all of them.
+    `slow`, `delay`, `loss`, `partition`). Safety must hold under all of them. A log is kept of
+    `least_entries` positions or more.
     """
 
     name: ClassVar[str]
@@ -178,6 +179,7 @@ class Protocol:
     cache_lines: ClassVar[tuple[Literal["one", "item", "member", "domain"], ...]] = ()
     endless: ClassVar[bool] = False
     survives: ClassVar[frozenset[str]] = frozenset({"slow", "delay"})
+    least_entries: ClassVar[int] = 1
 
     def __init__(self, place: Place) -> None:
         """Take a place and set every declared field to zero, or to what the scenario gives."""
@@ -261,11 +263,22 @@ _EXTENTS: Mapping[Any, str] = {
 }
 
 
+# asked for each node of each run: reading annotations would be half of a small run's time
+_FIELDS: dict[type[Protocol], dict[str, str]] = {}
+_KINDS: dict[type[Protocol], dict[type[Message], str]] = {}
+
+
 def declared_fields(protocol: type[Protocol]) -> dict[str, str]:
     """Return each field with its extent: `one`, `parameter`, `operation`, `item`, `node`, `entry`.
 
     Raises `TypeError` for an annotation that is none of these.
     """
+    if protocol not in _FIELDS:
+        _FIELDS[protocol] = _read_fields(protocol)
+    return _FIELDS[protocol]
+
+
+def _read_fields(protocol: type[Protocol]) -> dict[str, str]:
     own: dict[str, Any] = get_type_hints(protocol, include_extras=True)
     inherited = get_type_hints(Protocol)
     fields: dict[str, str] = {}
@@ -289,6 +302,12 @@ def handled_kinds(protocol: type[Protocol]) -> dict[type[Message], str]:
 
     A subclass may redefine a method without the mark. The position of a kind is its number.
     """
+    if protocol not in _KINDS:
+        _KINDS[protocol] = _read_kinds(protocol)
+    return _KINDS[protocol]
+
+
+def _read_kinds(protocol: type[Protocol]) -> dict[type[Message], str]:
     names: dict[type[Message], str] = {}
     for owner in reversed(protocol.__mro__):
         for name, value in vars(owner).items():

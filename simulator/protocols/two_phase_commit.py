@@ -9,20 +9,39 @@ the outcome runs down. An operation has ended when the last participant has lear
 A participant holds its own vote back for `hold_ps` from the moment it was asked: until the last one
 is ready, so that the phases follow on each other, or not at all, so that they overlap. Votes may
 run up another tree than prepare runs down, and so overtake it.
+
+Beside this plain case, what a multikernel does about capabilities and mappings (A. Baumann et al.,
+"The Multikernel", SOSP 2009, sections 4.7 and 5.1). With `tentative` the initiator makes its change
+locally before it asks: it locks the item at home, and refuses its own proposal at once when another
+core has preempted it. With `retries` an initiator that is preempted at home, and a coordinator that
+is bound to another operation, try so often again before they refuse. With `holders` only so many
+per mille of the members hold an item, drawn for each item: the others pass on what they hear and
+abstain. With `batch` proposals that come while a round is under way wait for the next one, which
+carries so many, at most three: as many as one line has room for.
 """
 
-from simulator.history import ABORT, COMMIT, DECIDED, NO, PREPARED, SUSPECTED, VOTED, YES
+from simulator.history import (
+    ABORT,
+    ABSTAINED,
+    COMMIT,
+    DECIDED,
+    NO,
+    PREPARED,
+    SUSPECTED,
+    VOTED,
+    YES,
+)
 from simulator.protocols.protocol import (
     Message,
     Parameter,
     PerItem,
     PerOperation,
     Phase,
-    Protocol,
     Start,
     message,
     on,
 )
+from simulator.protocols.two_phase_rounds import Expire, Ready, TwoPhaseRounds
 
 
 @message
@@ -56,31 +75,40 @@ class Decide(Message):
 
 
 @message
-class Expire(Message):
-    """Votes have been missing for too long."""
+class Refuse(Message):
+    """An initiator was preempted at home: its proposal must be aborted."""
 
     item: int
 
 
 @message
-class Ready(Message):
-    """The own vote is not held back any more."""
+class Again(Message):
+    """An initiator tries to make its tentative change once more."""
 
     item: int
 
 
-class TwoPhaseCommit(Protocol):
+@message
+class Later(Message):
+    """The coordinator, bound to another operation itself, looks again whether it still is."""
+
+    item: int
+
+
+class TwoPhaseCommit(TwoPhaseRounds):
     """One participant; the root is coordinator too.
 
     `voting` holds operation + 1 of an open operation, the same negative once it is decided.
     `work_ps` is the time to prepare. With `timeout_ps` the coordinator aborts when votes are
     missing for so long; without, it waits for ever.
+
+    `tries` is how often an initiator or the coordinator has tried again.
     """
 
     name = "two-phase-commit"
     starts = "initiator"
     reports = "all"
-    options = frozenset({"conflict_per_mille", "overlap"})
+    options = frozenset({"conflict_per_mille", "overlap", "items"})
     promises = ("integrity", "atomicity", "isolation", "locks", "termination")
     phases = (
         Phase("prepared", PREPARED, "last"),
@@ -89,37 +117,95 @@ class TwoPhaseCommit(Protocol):
     )
     lock_field = "lock"
 
-    work_ps: Parameter
-    timeout_ps: Parameter
-    hold_ps: Parameter
+    tentative: Parameter
+    retries: Parameter
+    holders: Parameter
     lock: PerItem
-    voting: PerOperation
-    votes: PerOperation
-    refusals: PerOperation
+    tries: PerOperation
 
     @on(Start)
     def start(self, m: Start) -> None:
+        """Bring the proposal to the coordinator, maybe after a tentative change."""
+        self.tries[self.slot(m.op)] = 0
+        if self.tentative > 0:
+            self.attempt(m.op, m.item)
+        else:
+            self.bring(m.op, m.item)
+
+    def bring(self, op: int, item: int) -> None:
         """Bring the proposal to the coordinator."""
         if self.me == self.root:
-            self.propose(m.op, m.item)
+            self.propose(op, item)
         else:
-            self.send(self.root, Request(m.op, m.item))
+            self.send(self.root, Request(op, item))
+
+    def attempt(self, op: int, item: int) -> None:
+        """Change locally and ask; where another is bound here, try again later, or give up."""
+        slot = self.slot(op)
+        if self.lock[item] == 0:
+            self.lock[item] = op + 1
+            self.subject[slot] = item
+            self.record(op, VOTED, YES)
+            self.bring(op, item)
+        elif self.tries[slot] < self.retries:
+            self.tries[slot] += 1
+            self.timer(self.round_ps // 2 + self.random(self.round_ps + 1), Again(op, item))
+        else:
+            self.record(op, VOTED, NO)
+            self.give_up(op, item)
+
+    def give_up(self, op: int, item: int) -> None:
+        """Have the own proposal aborted without asking anybody else."""
+        if self.me == self.root:
+            self.learn(op, item, ABORT)
+        else:
+            self.send(self.root, Refuse(op, item))
+
+    @on(Again)
+    def again(self, m: Again) -> None:
+        """Try once more."""
+        self.attempt(m.op, m.item)
+
+    @on(Refuse)
+    def refuse_at_once(self, m: Refuse) -> None:
+        """Abort what its own initiator has refused."""
+        self.learn(m.op, m.item, ABORT)
 
     @on(Request)
     def request(self, m: Request) -> None:
         """Take a proposal."""
+        self.tries[self.slot(m.op)] = 0
+        self.propose(m.op, m.item)
+
+    @on(Later)
+    def later(self, m: Later) -> None:
+        """Look again whether the vote may be opened."""
         self.propose(m.op, m.item)
 
     def propose(self, op: int, item: int) -> None:
-        """Open the vote, and limit it where a limit is set."""
+        """Open the vote, now or in the next round; first wait where it would be refused here."""
+        slot = self.slot(op)
+        holder = self.lock[item]
+        if holder != 0 and holder != op + 1 and self.tries[slot] < self.retries:
+            self.tries[slot] += 1
+            self.timer(self.round_ps // 2 + self.random(self.round_ps + 1), Later(op, item))
+        elif self.batch > 1:
+            self.subject[self.slot(op)] = item
+            self.join_round(op)
+        else:
+            self.ask(op, item)
+
+    def ask(self, op: int, item: int) -> None:
+        """Open the vote on one proposal, and limit it where a limit is set."""
         self.make_ready(op, item)
         if self.timeout_ps > 0:
             self.timer(self.timeout_ps, Expire(op, item))
 
     @on(Prepare)
     def prepare(self, m: Prepare) -> None:
-        """Hear of a proposal."""
-        self.make_ready(m.op, m.item)
+        """Hear of a proposal, unless its outcome has overtaken it."""
+        if self.voting[self.slot(m.op)] != -m.op - 1:
+            self.make_ready(m.op, m.item)
 
     def make_ready(self, op: int, item: int) -> None:
         """Vote, forward, make ready, and answer once the own vote is not held back any more.
@@ -131,7 +217,8 @@ class TwoPhaseCommit(Protocol):
         if self.hold_ps >= 0:
             self.timer(self.hold_ps, Ready(op, item))
         self.multicast(Prepare(op, item))
-        self.work(self.work_ps)
+        if self.holds(item) > 0:
+            self.work(self.work_ps)
         self.record(op, PREPARED)
         if self.hold_ps < 0:
             self.tally(op, item)
@@ -143,15 +230,34 @@ class TwoPhaseCommit(Protocol):
             self.voting[slot] = op + 1
             self.votes[slot] = 0
             self.refusals[slot] = 0
+            self.second[slot] = 0
+            self.third[slot] = 0
+
+    def holds(self, item: int) -> int:
+        """Tell whether this member holds an item: 1 or 0, drawn for each pair of them."""
+        if self.holders == 0:
+            return 1
+        mixed = (item * 7919 + self.me + 1) * 1103515245 % 2147483648
+        mixed = ((mixed ^ (mixed >> 15)) * 69069 + 1) % 2147483648
+        return 1 if (mixed >> 7) % 1000 < self.holders else 0
 
     def cast(self, op: int, item: int) -> int:
-        """Lock the item if it is free; return the number of refusals, 0 or 1."""
-        if self.lock[item] == 0:
+        """Lock the item if it is free; return the number of refusals, 0 or 1.
+
+        Who does not hold it abstains, unless it is bound to another operation by a tentative
+        change: of two such initiators at most one may commit, though nobody else holds the item.
+        """
+        if self.lock[item] == op + 1:
+            return 0
+        if self.lock[item] != 0:
+            self.record(op, VOTED, NO)
+            return 1
+        if self.holds(item) == 0:
+            self.record(op, VOTED, ABSTAINED)
+        else:
             self.lock[item] = op + 1
             self.record(op, VOTED, YES)
-            return 0
-        self.record(op, VOTED, NO)
-        return 1
+        return 0
 
     @on(Vote)
     def vote(self, m: Vote) -> None:
@@ -173,7 +279,10 @@ class TwoPhaseCommit(Protocol):
         slot = self.slot(op)
         self.votes[slot] += 1
         if self.votes[slot] == self.nchildren + 1:
-            self.answer(op, item)
+            if self.second[slot] > 0:
+                self.answer_all(op)
+            else:
+                self.answer(op, item)
 
     def answer(self, op: int, item: int) -> None:
         """Pass the votes of this subtree up; at the root, decide."""
@@ -188,9 +297,13 @@ class TwoPhaseCommit(Protocol):
     @on(Expire)
     def expire(self, m: Expire) -> None:
         """Abort when votes are still missing: a participant is suspected to be down."""
-        if self.voting[self.slot(m.op)] == m.op + 1:
+        slot = self.slot(m.op)
+        if self.voting[slot] == m.op + 1:
             self.record(m.op, SUSPECTED)
-            self.learn(m.op, m.item, ABORT)
+            if self.second[slot] > 0:
+                self.suspect_all(m.op)
+            else:
+                self.learn(m.op, m.item, ABORT)
 
     @on(Decide)
     def decide(self, m: Decide) -> None:
@@ -199,11 +312,16 @@ class TwoPhaseCommit(Protocol):
 
     def learn(self, op: int, item: int, outcome: int) -> None:
         """Let go of the item and pass the outcome down."""
+        self.settle(op, item, outcome)
+        self.multicast(Decide(op, item, outcome))
+        self.end_round(op)
+
+    def settle(self, op: int, item: int, outcome: int) -> None:
+        """Take over an outcome and let go of the item."""
         self.voting[self.slot(op)] = -op - 1
         self.record(op, DECIDED, outcome)
         self.done(op, outcome)
         self.release(op, item)
-        self.multicast(Decide(op, item, outcome))
 
     def release(self, op: int, item: int) -> None:
         """Free the item if this operation holds it."""

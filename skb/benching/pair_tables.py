@@ -61,6 +61,12 @@ def subjects(places: Sequence[str], known: Callable[[str], Machine]) -> list[Sub
     return found
 
 
+def bundled_series(name: str, series: str) -> Subject:
+    """Return a bundled measured machine with the tables of a series beside its primary one."""
+    entry = _index(measured_tables())[name]
+    return _indexed(measured_tables(), name, {**entry, "primary": series})
+
+
 def _of_place(place: str, known: Callable[[str], Machine]) -> list[Subject]:
     path = Path(place)
     try:

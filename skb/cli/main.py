@@ -1,6 +1,7 @@
 """The command `skb`: its sub-commands, and how a fault becomes one line and an exit code.
 
-Exit codes: 0 answered, 1 internal fault, 2 bad input, 3 infeasible, 4 no answer within the limit.
+Exit codes: 0 answered, 1 internal fault or a simulated protocol that broke a promise, 2 bad input,
+3 infeasible, 4 no answer within the limit.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from skb.cli import (
     repairing,
     serving,
     simulating,
+    sweeping,
     touring,
     warming,
 )
@@ -54,6 +56,7 @@ for _module in (
     repairing,
     querying,
     simulating,
+    sweeping,
     serving,
     benching,
     warming,

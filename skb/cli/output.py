@@ -52,9 +52,8 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     ]
     texts = [[_printable(str(cell(value))) for value in row] for row in rows]
     terminal = sys.stdout.isatty()
-    room = max(NARROWEST, shutil.get_terminal_size().columns) if terminal else WIDTH
     # blanks around and between the columns
-    found = widths(columns, texts, room - 3 * len(columns) - 1)
+    found = widths(columns, texts, room() - 3 * len(columns) - 1)
     whole = sum(found) + 3 * len(columns) - 1
     bold, plain = ("\x1b[1m", "\x1b[0m") if terminal else ("", "")
     print(" " * (whole + 2))
@@ -64,6 +63,13 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     for row in texts:
         print("\n".join(_lines(row, found, right)))
     print(" " * (whole + 2))
+
+
+def room() -> int:
+    """Return how many columns of characters a table may take."""
+    if not sys.stdout.isatty():
+        return WIDTH
+    return max(NARROWEST, shutil.get_terminal_size().columns)
 
 
 def _printable(text: str) -> str:
@@ -164,13 +170,15 @@ def say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def save(text: str, path: Path) -> None:
-    """Write a file; a fault becomes one clear error."""
+def save(text: str, path: Path, option: str = "-o") -> None:
+    """Write a file that an option names; a fault becomes one clear error."""
     from skb.errors import SkbError
 
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as fault:
         raise SkbError(
-            f"cannot be written: {fault.strerror}", place=str(path), mend="give another -o FILE"
+            f"cannot be written: {fault.strerror}",
+            place=str(path),
+            mend=f"give another {option} FILE",
         ) from fault

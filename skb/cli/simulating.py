@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from skb.cli.output import Database, Json, number, print_json, save, say, table
+from skb.cli.output import Database, Json, number, print_json, say, table
+from skb.cli.simulating_compared import ROUTES, answer, split
+from skb.cli.simulating_replayed import print_replay
+from skb.cli.simulating_shown import Progress, Ran, Shown
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
+BROKEN = 1  # the exit code where safety is violated: the fault is ours
 COMPARED = ("numa-aware", "cluster", "binary", "fibonacci", "mst", "sequential")
 
 
@@ -22,15 +23,17 @@ def register(app: typer.Typer) -> None:
 
 
 def simulate(
-    scenario: Annotated[
-        str | None, typer.Argument(metavar="[SCENARIO]", help="TOML or JSON with the same keys.")
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[SCENARIO] [QUESTION]",
+            help="TOML or JSON with the same keys; what --compare is to answer.",
+        ),
     ] = None,
     machine: Annotated[str | None, typer.Option(help="The machine.")] = None,
     protocol: Annotated[
         str | None,
-        typer.Option(
-            help="single-phase-commit, two-phase-commit, atomic-broadcast, barrier, reduction."
-        ),
+        typer.Option(help="Such as two-phase-commit, raft or queue-lock; a wrong name lists all."),
     ] = None,
     route: Annotated[
         str | None,
@@ -55,15 +58,72 @@ def simulate(
     conflict: Annotated[
         int | None, typer.Option(help="Conflicting proposals, per mille of the operations.")
     ] = None,
+    numbers: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=NUMBER", help="A number of the protocol's own."),
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option(help="Operations that arrive per second, done or not.")
+    ] = None,
+    arrivals: Annotated[str | None, typer.Option(help="With --rate: even or poisson.")] = None,
+    burst: Annotated[int | None, typer.Option(help="Operations that arrive at once.")] = None,
+    clients: Annotated[str | None, typer.Option(help="PUs that ask, such as 0,4.")] = None,
+    reads: Annotated[int | None, typer.Option(help="Reads, per mille of the operations.")] = None,
+    items: Annotated[int | None, typer.Option(help="Items that operations are about.")] = None,
+    sharing: Annotated[
+        str | None, typer.Option(help="What domains share: numa, l3 or package.")
+    ] = None,
+    stores: Annotated[
+        str | None,
+        typer.Option(
+            help="How messages leave: as stated; polled: seen half a receive after the send "
+            "began at the soonest; posted: no sender waits."
+        ),
+    ] = None,
+    links: Annotated[
+        bool, typer.Option("--links", help="Messages wait for the links between packages.")
+    ] = False,
+    poll: Annotated[
+        float | None, typer.Option(help="Nanoseconds of a look into a channel: receivers poll.")
+    ] = None,
+    channels: Annotated[
+        str | None, typer.Option(help="Channels that are polled: all, or those of the tree.")
+    ] = None,
+    loss: Annotated[int | None, typer.Option(help="Messages that are lost, of a million.")] = None,
+    delay: Annotated[int | None, typer.Option(help="Messages delayed, of a million.")] = None,
+    delay_ns: Annotated[float | None, typer.Option(help="The longest delay.")] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="auto, plain or compiled: the same result, another speed.")
+    ] = None,
     faults: Annotated[
-        Path | None, typer.Option(help='TOML with [[fault]] time_ns, pu, state = "down" or "up".')
+        Path | None,
+        typer.Option(
+            help="TOML with [[fault]] time_ns, pu, state: down, up, off, on, slow (value_ns), "
+            "cut (side), joined."
+        ),
     ] = None,
     trace: Annotated[
         Path | None, typer.Option(help="Write a Perfetto trace to this JSON file.")
     ] = None,
+    trace_window: Annotated[
+        str | None,
+        typer.Option(metavar="FROM-TO", help="Nanoseconds that --trace and --draw are limited to."),
+    ] = None,
+    draw: Annotated[Path | None, typer.Option(help="Draw it to this SVG file.")] = None,
+    view: Annotated[
+        str | None, typer.Option(help="What is drawn: timeline, space-time, latency or load.")
+    ] = None,
     compare: Annotated[
-        bool, typer.Option("--compare", help="Run the decided route and all the classic ones.")
+        bool,
+        typer.Option(
+            "--compare",
+            help="The decided route and all the classic ones; or, as a word behind it, protocols, "
+            "sharing (locks or messages), shootdown (interrupts or messages).",
+        ),
     ] = False,
+    replay: Annotated[
+        Path | None, typer.Option(help="Run a failure again that a hunt wrote to this file.")
+    ] = None,
     json: Json = False,
     db: Database = None,
 ) -> None:
@@ -71,93 +131,103 @@ def simulate(
 
     Example: skb simulate --machine tyan-s4985 --protocol two-phase-commit --operations 100
     """
-    from skb.cli.requests import read_pus, read_request
+    from skb.cli.simulating_options import merged
     from skb.errors import RequestError
     from skb.knowledge import KnowledgeBase
 
-    raw = read_request(scenario)
+    scenario, question = split(words or [], compare)
     given = {
         "machine": machine,
         "protocol": protocol,
         "route": route,
         "trees": trees,
-        "overlap": overlap or None,
+        "overlap": overlap,
         "operations": operations,
         "seed": seed,
         "model": model,
         "root": root,
-        "members": read_pus(members) if members is not None else None,
         "outstanding": outstanding,
         "conflict_per_mille": conflict,
+        "rate_per_s": rate,
+        "arrivals": arrivals,
+        "burst": burst,
+        "reads_per_mille": reads,
+        "items": items,
+        "sharing": sharing,
+        "stores": stores,
+        "links": links,
+        "poll_ns": poll,
+        "channels": channels,
+        "loss_per_million": loss,
+        "delay_per_million": delay,
+        "delay_ns": delay_ns,
+        "engine": engine,
     }
-    raw.update({key: value for key, value in given.items() if value is not None})
-    if faults is not None:
-        raw["faults"] = read_request(str(faults)).get("fault", [])
+    groups = {"members": members, "clients": clients}
+    if replay is not None:
+        said = (*given.values(), *groups.values(), numbers, faults, trace, draw)
+        if scenario or compare or any(value not in (None, False) for value in said):
+            raise RequestError(
+                "the file says it all", place="--replay", mend="leave other options out"
+            )
+        bad = print_replay(replay, json)
+        raise typer.Exit(BROKEN if bad else 0)
+    raw = merged(scenario, given, groups=groups, numbers=numbers or (), faults=faults)
     wanted = raw.pop("machine", None)
     if not isinstance(wanted, str):
         raise RequestError("which machine?", mend="--machine M; `skb machines` lists them")
     knowledge = KnowledgeBase.open(db)
-    if compare:
-        decided = _run(knowledge, wanted, {**raw, "route": "decided"}, None)
-        # the others start from the same coordinator, so that only the route differs
-        classic = {**raw, "root": decided["root"], "model": decided["model"], "trees": None}
-        rows = [_run(knowledge, wanted, {**classic, "route": name}, None) for name in COMPARED]
-        _print_comparison([decided, *rows], json)
-        return
-    result = _run(knowledge, wanted, raw, trace)
-    if json:
-        print_json(result)
+    shown = Shown(json, draw, view, trace, trace_window)
+    if compare and question != ROUTES:
+        shown.require_many(question)
+        broken = answer(question, knowledge.machine(wanted), raw, json, draw)
+    elif compare:
+        broken = _compare_routes(knowledge, wanted, raw, shown)
     else:
-        _print_result(result)
+        broken = _simulate(knowledge, wanted, raw, shown)
+    if broken:
+        say("skb: a promise was broken: see the violations")
+        raise typer.Exit(BROKEN)
 
 
-def _run(knowledge: Any, wanted: str, raw: dict[str, Any], trace: Path | None) -> dict[str, Any]:
+def _simulate(knowledge: Any, wanted: str, raw: dict[str, Any], shown: Shown) -> bool:
+    ran = _run(knowledge, wanted, raw, shown.needs_rows)
+    if shown.json:
+        print_json(ran.told)
+    else:
+        _print_result(ran.told)
+    shown.write_trace(ran)
+    shown.draw_run(ran)
+    return bool(ran.result.violations)
+
+
+def _compare_routes(knowledge: Any, wanted: str, raw: dict[str, Any], shown: Shown) -> bool:
+    shown.require_many(ROUTES, ("latency", "load"))
+    decided = _run(knowledge, wanted, {**raw, "route": "decided"})
+    # the others start from the same coordinator, so that only the route differs
+    told = decided.told
+    classic = {**raw, "root": told["root"], "model": told["model"], "trees": None}
+    others = [_run(knowledge, wanted, {**classic, "route": name}) for name in COMPARED]
+    _print_comparison([ran.told for ran in (decided, *others)], shown.json)
+    shown.draw_routes([decided, *others])
+    return any(ran.result.violations for ran in (decided, *others))
+
+
+def _run(knowledge: Any, wanted: str, raw: dict[str, Any], rows: bool = False) -> Ran:
     from simulator import TREES
     from skb.knowledge import decide
-    from skb.simulation import simulate as run
+    from skb.simulation import prepared, ran
 
     decision = None
     route = raw.get("route", "decided")
     if route != "decided" and route not in TREES and len(str(route)) >= 4:
         decision = knowledge.decision(str(route))
         raw = {**raw, "route": "decided"}
-    keep = None if trace is None else _writer(trace, raw.get("protocol", "two-phase-commit"))
-    with _progress() as progress:
-        return run(
-            knowledge.machine(wanted), raw, decide, decision=decision, progress=progress, keep=keep
-        )
-
-
-def _writer(path: Path, protocol: str) -> Callable[[Any, Any], None]:
-    def write(result: Any, domains: Any) -> None:
-        from simulator.protocols import require_protocol
-        from simulator.trace import chrome_trace, kind_names
-
-        names = kind_names(require_protocol(protocol))
-        save(chrome_trace(result.trace, names, domains), path)
-        say(f"{path}: {len(result.trace)} rows; open it in ui.perfetto.dev")
-
-    return write
-
-
-class _progress:
-    """A bar on stderr where it is a terminal, nothing elsewhere."""
-
-    def __enter__(self) -> Callable[[int, int], None] | None:
-        self._bar: Any = None
-        if not sys.stderr.isatty():
-            return None
-        from rich.console import Console
-        from rich.progress import Progress
-
-        self._bar = Progress(console=Console(stderr=True), transient=True)
-        self._bar.start()
-        task = self._bar.add_task("operations", total=None)
-        return lambda done, all_: self._bar.update(task, completed=done, total=all_)
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
+    with Progress() as progress:
+        found = prepared(knowledge.machine(wanted), raw, decide, decision)
+        scenario = replace(found.scenario, trace=rows)
+        result = ran(scenario, progress.counted)
+    return Ran(scenario, result, found.told(result))
 
 
 def _print_result(result: dict[str, Any]) -> None:
@@ -189,8 +259,47 @@ def _print_result(result: dict[str, Any]) -> None:
         f"{len(result['violations'])} safety violations, {result['events']} events, "
         f"trace {result['trace_digest'][:16]}, seed {result['seed']}"
     )
+    _print_conditions(result)
+    _print_cost(result["cost"])
+    for row in result["assumed"]:
+        print(f"assumed: {row['fact']} ({row['because']})")
     for violation in result["violations"]:
         print(f"  violation: {violation}")
+
+
+def _print_conditions(result: dict[str, Any]) -> None:
+    """Print what links, losses, cache lines and limits did, where they did anything."""
+    if result["ended"] != "finished":
+        left = f"{result['unfinished']} operations unfinished"
+        print(f"{result['ended']} at {number(result['ended_ns'])} ns, {left}")
+    used = [(link["busy"], link["mean_wait_ns"], name) for name, link in result["links"].items()]
+    if used:
+        busy, wait, name = max(used)
+        print(f"busiest link {name}: busy {busy:.1%}, a message waits {number(wait)} ns for it")
+    if result["line_occupancy"]:
+        busy, name = max((busy, name) for name, busy in result["line_occupancy"].items())
+        print(f"busiest cache line {name}: busy {busy:.1%}")
+    told = result["messages"]
+    if told["lost"] or told["delayed"]:
+        print(f"{told['lost']} messages lost, {told['delayed']} delayed")
+
+
+def _print_cost(cost: dict[str, Any] | None) -> None:
+    """Print for how long an operation keeps PUs and cache lines busy, in cycles where known."""
+    if cost is None:
+        return
+    parts = [
+        f"{number(cost[name])} ns"
+        + ("" if cost[f"{name}_cycles"] is None else f" ({number(cost[f'{name}_cycles'])} cycles)")
+        for name in ("all", "busiest")
+    ]
+    said = []
+    if cost["all"]:
+        said.append(f"PUs busy for {parts[0]}, of that pu:{cost['busiest_pu']} for {parts[1]}")
+    if cost["lines"]:
+        said.append(f"cache lines for {number(cost['lines'])} ns")
+    if said:
+        print(f"an operation keeps {'; '.join(said)}")
 
 
 def _print_comparison(rows: list[dict[str, Any]], json: bool) -> None:

@@ -16,10 +16,11 @@ def register(app: typer.Typer) -> None:
 
 
 def warm(json: Json = False) -> None:
-    """Compile the kernels of the search and of the measurements ahead, and say how long it took.
+    """Compile the kernels of search, measurements and simulator ahead, and say how long it took.
 
     Example: skb warm
     """
+    from skb.engines import compiling_simulator
     from skb.engines.compiling import compile_now
     from skb.errors import SkbError
     from skb.probe.atomics import compiled
@@ -34,6 +35,12 @@ def warm(json: Json = False) -> None:
         kernels.append({"kernels": "measurements", "seconds": round(time.monotonic() - begun, 3)})
     except SkbError as fault:  # a processor without these instructions can still search
         kernels.append({"kernels": "measurements", "seconds": None, "why": str(fault)})
+    try:
+        kernels.append(
+            {"kernels": "simulator", "seconds": round(compiling_simulator.compile_now(), 3)}
+        )
+    except SkbError as fault:  # it runs on its plain engine too
+        kernels.append({"kernels": "simulator", "seconds": None, "why": str(fault)})
     if json:
         print_json(kernels)
         return

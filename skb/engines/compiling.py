@@ -134,7 +134,7 @@ def compile_now() -> tuple[float, str]:
     Raises `SkbError` where numba is missing or does not load.
     """
     started = time.monotonic()
-    if not _usable():
+    if not usable():
         raise SkbError(
             "numba is not installed, or switched off by NUMBA_DISABLE_JIT",
             mend="pip install numba, or go on without: the search is slower, not wrong",
@@ -154,7 +154,8 @@ def compile_now() -> tuple[float, str]:
     return time.monotonic() - started, folder
 
 
-def _usable() -> bool:
+def usable() -> bool:
+    """Whether numba is installed and not switched off."""
     return _version() != "" and os.environ.get("NUMBA_DISABLE_JIT", "0") in {"", "0"}
 
 
@@ -202,7 +203,7 @@ def _mark(folder: str) -> Path:
 
 def _marked() -> bool:
     """Whether the cache has this kernel."""
-    if not _usable():
+    if not usable():
         return False
     folder = _folder()
     return bool(folder) and _mark(folder).exists() and any(Path(folder).rglob("*.nbc"))
@@ -210,25 +211,31 @@ def _marked() -> bool:
 
 def _begin() -> None:
     """Let a process compile, unless one does already or it could not keep what it made."""
-    if _loaded.child is not None or not _usable() or not _folder() or not sys.executable:
+    if _loaded.child is not None or not usable() or not _folder() or not sys.executable:
         return
+    _loaded.child = spawned("skb.engines.compiling")
+    _loaded.failed = _loaded.child is None
+
+
+def spawned(module: str, *arguments: str) -> subprocess.Popen[bytes] | None:
+    """Start a module as a process that ends with this one; return None where that fails."""
     # of the parent's modules, none from the folder that it happens to be in
     roots = [
         *(str(Path(place).parent.resolve()) for place in skb.__path__),
         *filter(None, sys.path),
     ]
     try:
-        _loaded.child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "skb.engines.compiling"],
+        child = subprocess.Popen(
+            [sys.executable, "-P", "-m", module, *arguments],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(roots)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
     except OSError:
-        _loaded.failed = True
-        return
-    atexit.register(_end, _loaded.child, os.getpid())
+        return None
+    atexit.register(_end, child, os.getpid())
+    return child
 
 
 def _end(child: subprocess.Popen[bytes], owner: int) -> None:

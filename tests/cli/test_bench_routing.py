@@ -352,6 +352,6 @@ def test_bench_routing_bundled_tables_are_those_of_their_authors() -> None:
     """Byte copies of the tables that lie beside the checkout."""
     home = measured_tables()
     names = [path.relative_to(home) for path in home.glob("*/*")]
-    assert len(names) == 13
+    assert len(names) == 14
     for name in names:
         assert (home / name).read_bytes() == shared(f"smelt/{name}").read_bytes()

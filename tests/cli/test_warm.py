@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from simulator.protocols import PROTOCOLS
 from tests.cli.test_main import run
 
 
@@ -20,7 +21,8 @@ def test_warm_compiles_once_and_says_where_it_keeps_that(tmp_path: Path) -> None
     own.pop("NUMBA_CACHE_DIR", None)
     own["NUMBA_OPT"] = "0"  # quick to compile
     code = (
-        "from skb.engines import compiling as c; import math;"
+        "from skb.engines import compiling as c, route_arms; import math;"
+        "route_arms.compile_routes = lambda: None;"  # they take five times as long, and are alike
         "print(c.fastest(math.inf).name if c._marked() else 'no mark');"
         "c.compile_now(); print(c.fastest(math.inf).name);"
         "print(c._compiled().anneal.stats.cache_hits)"
@@ -39,13 +41,17 @@ def test_warm_compiles_once_and_says_where_it_keeps_that(tmp_path: Path) -> None
     assert again[2] != "Counter()"
 
 
-def test_warm_says_how_long_each_part_took(capsys: pytest.CaptureFixture[str]) -> None:
+def test_warm_says_how_long_each_part_took(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One row for each set of kernels, with seconds, and the folder."""
     pytest.importorskip("numba", reason="numba is not installed")
+    few = {"reduction": PROTOCOLS["reduction"]}
+    monkeypatch.setattr("simulator.protocols.PROTOCOLS", few)
     code, out, err = run(capsys, "warm", "--json")
     assert code == 0, err
     rows = json.loads(out)
-    assert [row["kernels"] for row in rows] == ["search", "measurements"]
+    assert [row["kernels"] for row in rows] == ["search", "measurements", "simulator"]
     assert all(row["seconds"] >= 0 for row in rows)
     assert run(capsys, "warm")[1].startswith("search")
 
@@ -66,6 +72,8 @@ def test_warm_works_where_no_cache_can_be_written(
     """A read-only home loses the cache, not the command."""
     pytest.importorskip("numba", reason="numba is not installed")
     monkeypatch.setattr("skb.engines.compiling._folder", lambda: "")
+    monkeypatch.setattr("skb.engines.compiling_simulator.folder", lambda: "")
     code, out, err = run(capsys, "warm")
     assert code == 0, err
+    assert "nothing compiled can be kept" in out
     assert "no cache folder can be written" in out

@@ -86,7 +86,7 @@ def test_another_process_compiles_what_this_one_has_not_what_lies_around(
         raise OSError("not in a test")
 
     monkeypatch.setattr(compiling, "_loaded", compiling._Loaded())
-    monkeypatch.setattr(compiling, "_usable", lambda: True)
+    monkeypatch.setattr(compiling, "usable", lambda: True)
     monkeypatch.setattr(compiling, "_folder", lambda: str(tmp_path))
     monkeypatch.setattr(subprocess, "Popen", begin)
     assert fastest(inf) is PLAIN

@@ -14,7 +14,22 @@ def test_registry_names_are_the_contract() -> None:
     assert sorted(PROTOCOLS) == [
         "atomic-broadcast",
         "barrier",
+        "chain-replication",
+        "ipi-shootdown",
+        "membership",
+        "multi-paxos",
+        "node-replication",
+        "one-paxos",
+        "page-sharing",
+        "partitioned-fleet",
+        "pbft",
+        "queue-lock",
+        "raft",
         "reduction",
+        "replicated-state",
+        "rpc-server",
+        "shared-lock",
+        "shared-update",
         "single-phase-commit",
         "two-phase-commit",
     ]
@@ -35,15 +50,12 @@ def test_protocol_promises_known_checks_and_termination(protocol: type[Protocol]
 
 def test_fields_are_those_annotated() -> None:
     """Fields of the base class are not state."""
-    assert declared_fields(TwoPhaseCommit) == {
-        "work_ps": "parameter",
-        "timeout_ps": "parameter",
-        "hold_ps": "parameter",
-        "lock": "item",
-        "voting": "operation",
-        "votes": "operation",
-        "refusals": "operation",
-    }
+    fields = declared_fields(TwoPhaseCommit)
+    assert fields["timeout_ps"] == "parameter"
+    assert fields["lock"] == "item"
+    assert fields["votes"] == "operation"
+    assert fields["running"] == "one"
+    assert not {"me", "children", "now", "outbox"} & set(fields)
 
 
 def test_field_of_another_type_is_refused() -> None:
