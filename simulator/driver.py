@@ -9,7 +9,7 @@ from simulator.protocols.protocol import Protocol, Start
 
 STALLED = "stalled"
 
-SETTLING = 40
+SETTLING = 100
 """Rounds for which a protocol with endless timers runs on after its last operation and fault."""
 
 PATIENCE = 2000

@@ -264,7 +264,7 @@ def setting_of(scenario: Scenario, protocol: type[Protocol]) -> Setting:
         wires=wires,
         load=load_of(scenario, protocol, reporter),
         # whose timeouts are long needs longer to settle
-        round_ps=max(round_ps, given.get("timeout_ps", 0) // TIMEOUT_ROUNDS),
+        round_ps=max(round_ps, max(given.get("timeout_ps", 0), nodes[0].pause()) // TIMEOUT_ROUNDS),
         outstanding=scenario.outstanding,
         times_ps=scenario.times_ps,
         event_limit=scenario.event_limit,

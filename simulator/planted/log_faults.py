@@ -21,4 +21,18 @@ THREE_ARE_CUT_OFF: tuple[Fault, ...] = (
     Fault(3000, 3, "cut", 1),
     Fault(80_000, 3, "joined"),
 )
+LEADERS_FAIL_WITH_FULL_LOGS: tuple[Fault, ...] = (
+    *(Fault(3500, pu, "off") for pu in (1, 3, 5)),
+    Fault(11_000, 0, "off"),
+    *(Fault(11_000, pu, "slow", 25_300) for pu in (4, 6)),
+    *(Fault(11_200, pu, "on") for pu in (1, 3, 5)),
+    Fault(13_800, 2, "down"),
+    Fault(16_300, 0, "on"),
+    Fault(76_300, 2, "up"),
+)
+MOST_ARE_OFF: tuple[Fault, ...] = (
+    *(Fault(1, pu, "off") for pu in (1, 2, 3, 4)),
+    Fault(20_000, 0, "off"),
+    *(Fault(40_000, pu, "on") for pu in (0, 1, 2, 3, 4)),
+)
 ROOT_IS_SLOW: tuple[Fault, ...] = (Fault(3000, 0, "slow", 50_000),)

@@ -6,6 +6,7 @@ from simulator.planted.log_faults import (
     LATE,
     LOAD,
     LOSSY,
+    MOST_ARE_OFF,
     ROOT_FAILS,
     ROOT_IS_SLOW,
     THREE_ARE_CUT_OFF,
@@ -14,6 +15,7 @@ from simulator.planted.log_faults import (
 )
 from simulator.protocols.log_leader import Append, Stored
 from simulator.protocols.multi_paxos import Accepted, MultiPaxos, Prepare
+from simulator.protocols.replicated_log import Watch
 
 
 class ForgetsWhatItAccepted(MultiPaxos):
@@ -98,6 +100,14 @@ class ProposesAnew(MultiPaxos):
         super().lead()
 
 
+class LosesPatience(MultiPaxos):
+    """A candidate stands again after the same silence, however often that was too early."""
+
+    def watch(self, m: Watch) -> None:
+        self.tries = 0
+        super().watch(m)
+
+
 PLANTED = (
     Planted(ForgetsWhatItAccepted, ("prefix",), {**LOAD, **LOSSY, "faults": TWO_FAIL}),
     Planted(SharesItsBallots, ("leadership",), {**LOAD, **HASTY, **LATE}),
@@ -116,4 +126,16 @@ PLANTED = (
         {**LOAD, **LOSSY, "seed": 2, "faults": TWO_ARE_CUT_OFF},
     ),
     Planted(ProposesAnew, ("prefix",), {**LOAD, "faults": ROOT_IS_SLOW}),
+    Planted(
+        LosesPatience,
+        ("durability", "liveness"),
+        {
+            "operations": 60,
+            "outstanding": 60,
+            "items": 2,
+            "timeout_ps": 4000,
+            "seed": 5,
+            "faults": MOST_ARE_OFF,
+        },
+    ),
 )

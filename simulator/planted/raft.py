@@ -5,6 +5,7 @@ from simulator.planted import Planted
 from simulator.planted.log_faults import (
     HASTY,
     LATE,
+    LEADERS_FAIL_WITH_FULL_LOGS,
     LOAD,
     LOSSY,
     ROOT_FAILS,
@@ -12,6 +13,7 @@ from simulator.planted.log_faults import (
     TWO_ARE_CUT_OFF,
     TWO_FAIL,
 )
+from simulator.protocols.logged_registers import Fetch
 from simulator.protocols.raft import Raft
 
 
@@ -105,6 +107,14 @@ class AnswersEarly(Raft):
             self.reply(op, content)
 
 
+class NamesALaterTerm(Raft):
+    """A snapshot bears the term of what stands where its last entry stood, maybe a later one."""
+
+    def fetched(self, m: Fetch) -> None:
+        self.applied_stamp = self.stamps[self.applied % self.entries]
+        super().fetched(m)
+
+
 PLANTED = (
     Planted(VotesTwice, ("leadership",), {**LOAD, **HASTY, "faults": ROOT_FAILS}),
     Planted(ReusesTheTerm, ("leadership",), {**LOAD, "faults": ROOT_FAILS}),
@@ -124,4 +134,9 @@ PLANTED = (
     Planted(SkipsTheCheck, ("prefix",), {**LOAD, "faults": TWO_FAIL}),
     Planted(AppliesTwice, ("integrity",), {**LOAD, "faults": ROOT_FAILS}),
     Planted(AnswersEarly, ("linearizability", "durability"), {**LOAD, "faults": ROOT_FAILS}),
+    Planted(
+        NamesALaterTerm,
+        ("prefix", "linearizability"),
+        {**LOAD, "reads_per_mille": 0, "entries": 1, "faults": LEADERS_FAIL_WITH_FULL_LOGS},
+    ),
 )

@@ -185,12 +185,13 @@ class ChainMaster(RegisterLog):
             return
         self.silence[m.source] = 0
         if m.op < self.epoch:
+            # who does not know that it is out would pass on what is decided without it
             self.remind(m.source)
-        if self.rank[m.source] >= 0:
+        elif self.rank[m.source] >= 0:
             return
-        if m.position < 0 or self.learned - m.position > LAG:
+        elif m.position < 0 or self.learned - m.position > LAG:
             self.serve(m.source, m.position)
-        elif m.op == self.epoch:
+        else:
             self.rank[m.source] = self.epoch + 1
             self.fresh[m.source] = 1
             self.announce()

@@ -265,12 +265,23 @@ class ChainReplication(ChainMaster):
     def settle(self, joined: int) -> None:
         """Take a new place; what was not acknowledged counts only for who was in all along."""
         if self.before() == OUT or joined == 1:
-            self.last = self.learned
+            self.drop()
         self.loosen()
         if self.before() == NOBODY:
             self.link()
-        elif self.before() >= 0:
+        else:
+            self.compare()
+
+    def compare(self) -> None:
+        """Ask the one before, if there is one, for what is lacking here."""
+        if self.before() >= 0:
             self.send(self.before(), Sync(self.lacking(), self.epoch, self.last))
+
+    def drop(self) -> None:
+        """Drop what was not acknowledged; the entries in whose place it was kept are lost too."""
+        if self.floor < self.last - self.entries:
+            self.floor = self.last - self.entries
+        self.last = self.learned
 
     def loosen(self) -> None:
         """Be incomplete until the one before says otherwise."""
@@ -303,9 +314,12 @@ class ChainReplication(ChainMaster):
     @on(Link)
     def link_up(self, m: Link) -> None:
         """Be complete where all that the one before has is here."""
-        if m.epoch != self.epoch or m.source != self.before() or m.op > self.last:
+        if m.epoch != self.epoch or m.source != self.before():
             return
-        if self.loose == 1 and self.dirty == 0:
+        if m.op > self.last:
+            # an update was lost or overtaken
+            self.compare()
+        elif self.loose == 1 and self.dirty == 0:
             self.link()
 
     def link(self) -> None:
@@ -328,12 +342,17 @@ class ChainReplication(ChainMaster):
     def invited(self, m: Invite) -> None:
         """Ask for what is lacking."""
         if m.op == self.epoch and m.source == self.before():
-            self.send(m.source, Sync(self.lacking(), self.epoch, self.last))
+            self.compare()
 
     def confirm(self) -> None:
         """As the first, be complete when the master says that the epoch is the latest."""
         if self.loose == 1 and self.before() == NOBODY and self.dirty == 0:
             self.link()
+
+    def stands(self, upto: int) -> None:
+        """Apply what is here, instead of taking over what comes of it."""
+        if self.dirty == 0 and upto <= self.last:
+            self.decide(upto)
 
     def reach(self) -> int:
         """Return the last position that has an entry."""
@@ -364,8 +383,7 @@ class ChainReplication(ChainMaster):
         if self.me == self.root:
             self.watch()
             self.confirm()
-        if self.before() >= 0:
-            self.send(self.before(), Sync(self.lacking(), self.epoch, self.last))
+        self.compare()
 
     @on(PowerDown)
     def power_down(self, m: PowerDown) -> None:
@@ -382,5 +400,4 @@ class ChainReplication(ChainMaster):
             self.confirm()
         else:
             self.send(self.root, Here(self.epoch, self.lacking()))
-        if self.before() >= 0:
-            self.send(self.before(), Sync(self.lacking(), self.epoch, self.last))
+        self.compare()

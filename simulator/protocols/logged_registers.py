@@ -95,11 +95,12 @@ class LoggedRegisters(Returning):
 
     `hint` is the member taken for the leader, counted from the root. `stamps` (0: no entry), `ops`
     and `contents` are the log from `base` + 1 to `last`; `match` is how far it agrees with that of
-    the leader of this term, `applied` how far it was applied, `served` how many operations that
-    were. The leader has sent entries up to `sent`, knows `matches` of the others and counts `acks`.
-    `away` is 1 from coming up until all that was committed is at hand. `dirty` is the position of
-    a snapshot of which only a part was taken in. `session` (operation + 1) and `answer` are the
-    last operations that were applied, `wanted` and `wish` those of the own client.
+    the leader of this term, `applied` how far it was applied, `applied_stamp` the stamp of the
+    entry there, `served` how many operations that were. The leader has sent entries up to `sent`,
+    knows `matches` of the others and counts `acks`. `away` is 1 from coming up until all that was
+    committed is at hand. `dirty` is the position of a snapshot of which only a part was taken in.
+    `session` (operation + 1) and `answer` are the last operations that were applied, `wanted` and
+    `wish` those of the own client.
     """
 
     starts = "client"
@@ -119,6 +120,7 @@ class LoggedRegisters(Returning):
     last: int
     match: int
     applied: int
+    applied_stamp: int
     served: int
     sent: int
     strays: int
@@ -239,6 +241,8 @@ class LoggedRegisters(Returning):
 
     def apply(self, position: int) -> None:
         """Carry an entry out, unless its operation was carried out before."""
+        # the last of the entries behind this one may come to stand in its place
+        self.applied_stamp = self.stamps[position % self.entries]
         op = self.ops[position % self.entries]
         if op == NOTHING:
             return
@@ -275,7 +279,7 @@ class LoggedRegisters(Returning):
         upto = self.applied
         if self.dirty > 0 or upto <= m.op:
             return
-        stamp = self.stamps[upto % self.entries]
+        stamp = self.applied_stamp
         self.send(m.source, Snapshot(self.term, upto, stamp, self.served, -1))
         for item in range(self.items):
             changed = self.changed[item]
@@ -343,6 +347,7 @@ class LoggedRegisters(Returning):
         self.dirty = 0
         self.arriving = 0
         self.applied = position
+        self.applied_stamp = stamp
         self.served = served
         if self.base < position:
             self.base = position

@@ -25,6 +25,7 @@ from simulator.protocols.protocol import (
     message,
     on,
 )
+from simulator.protocols.register_log import Fetch
 
 MASKED = 62
 
@@ -74,7 +75,8 @@ class Tick(Message):
 class Pbft(PbftVotes):
     """One replica, and the client at its place.
 
-    `idle` counts the ticks for which an operation has waited that a client complained about.
+    `idle` counts the ticks for which an operation has waited that a client complained about;
+    `asked` is the last position that was asked for because a later one was proposed.
     `votes` and `voters` count the replies of an operation that agree with `guess`; one that differs
     takes a vote off, so that f liars never count f + 1. `timeout_ps` is the time between two ticks
     (default: two rounds), `authenticate_ps` that of making or checking an authenticator.
@@ -97,6 +99,7 @@ class Pbft(PbftVotes):
     timeout_ps: Parameter
     idle: int
     probe: int
+    asked: int
     votes: PerOperation
     voters: PerOperation
     guess: PerOperation
@@ -229,6 +232,15 @@ class Pbft(PbftVotes):
             self.last += 1
             self.chain(self.last)
             self.vote()
+        elif self.stage == NORMAL and m.position > self.last + 1:
+            self.ask_between(m.source)
+
+    def ask_between(self, primary: int) -> None:
+        """Ask, once for each position, for what was proposed before that which came."""
+        if self.asked <= self.last:
+            self.asked = self.last + 1
+            self.work(self.authenticate_ps)
+            self.send(primary, Fetch(self.lacking()))
 
     def fill_in(self, op: int, position: int, content: int) -> None:
         """Take an entry of a new view's log and go on with its digest."""

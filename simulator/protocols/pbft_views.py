@@ -11,7 +11,7 @@ and omission, and primaries that lie in the normal case, but no replica that lie
 
 from simulator.history import LED
 from simulator.protocols.protocol import Message, Parameter, PerEntry, PerNode, message, on
-from simulator.protocols.register_log import Fetch, Learned, RegisterLog
+from simulator.protocols.register_log import Fetch, RegisterLog
 
 PATIENCE = 3
 MOST_DOUBLINGS = 6
@@ -135,15 +135,13 @@ class PbftViews(RegisterLog):
         if self.prepared < self.learned:
             self.prepared = self.learned
 
-    def learn(self, m: Learned) -> None:
-        """Take an entry that others have executed; who had accepted another one is let in again."""
-        if m.position != self.learned + 1 or self.dirty > 0:
-            return
-        at = m.position % self.entries
-        if m.position <= self.last and self.ops[at] != m.op:
+    def take_next(self) -> None:
+        """Execute the next entry as others did; who had accepted another one is let in again."""
+        at = (self.learned + 1) % self.entries
+        if self.learned < self.last and self.ops[at] != self.early_op[at]:
             self.last = self.learned
             self.stage = CHANGING
-        self.store(m.position, m.op, m.content)
+        self.store(self.learned + 1, self.early_op[at], self.early_content[at])
         self.apply_next()
         self.skipped()
 
@@ -308,6 +306,10 @@ class PbftViews(RegisterLog):
         self.work(self.authenticate_ps)
         digest = self.digests[self.learned % self.entries]
         self.send(member, NewView(self.view, self.learned, self.last, digest))
+        self.propose_again(member)
+
+    def propose_again(self, member: int) -> None:
+        """Send a replica the proposals that were not executed yet."""
         for position in range(self.learned + 1, self.last + 1):
             at = position % self.entries
             self.send(member, PrePrepare(self.ops[at], self.view, position, self.contents[at]))
@@ -333,8 +335,10 @@ class PbftViews(RegisterLog):
 
     @on(Fetch)
     def fetched(self, m: Fetch) -> None:
-        """Send what another one lacks."""
+        """Send what another one lacks; as the primary, what is proposed too."""
         self.serve(m.source, m.op)
+        if self.stage == NORMAL and self.primary(self.view) == self.me:
+            self.propose_again(m.source)
 
     def take_part(self) -> None:
         """Vote where the log of the new view is complete."""

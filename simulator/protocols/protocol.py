@@ -211,6 +211,10 @@ class Protocol:
             else:
                 setattr(self, name, [0] * sizes[extent] if extent in sizes else 0)
 
+    def pause(self) -> int:
+        """Return the picoseconds between two ticks of a timer that runs for ever, 0 without one."""
+        return 0
+
     def slot(self, op: int) -> int:
         """Return where the PerOperation fields keep an operation."""
         return op % self.window

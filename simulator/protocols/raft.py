@@ -131,16 +131,22 @@ class Raft(ReplicatedLog):
         self.match = position
 
     def covers(self, position: int, stamp: int) -> int:
-        """Return 1 where the own log has the very entry: then it has the same ones before it."""
+        """Return 1 where the own log has the very entry: then it has the same ones before it.
+
+        What the leader of this term has at a committed position is committed too, whatever its
+        stamp.
+        """
+        if position <= self.match:
+            return 1
         if position <= self.base or position > self.last:
             return 0
         return 1 if self.stamps[position % self.entries] == stamp else 0
 
     def cut(self, position: int, stamp: int) -> None:
         """Keep what stands behind the position only where the log agrees up to there."""
+        if position <= self.match:
+            return
         if position > self.last or self.stamps[position % self.entries] != stamp:
             self.last = position
             self.stamps[position % self.entries] = stamp
-            self.match = position
-        elif self.match < position:
-            self.match = position
+        self.match = position

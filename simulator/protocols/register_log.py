@@ -64,8 +64,8 @@ class RegisterLog(Returning):
     + 1), `place` and `answer` are the last operations that were applied. `away` is 1 from coming up
     until the member runs again, and nothing is recorded as applied meanwhile. `dirty` is the
     position of a snapshot of which `parts` parts are here, and `due` - 1 is how many there are;
-    parts may come in any order, and twice. `waiting` (operation + 1) are the operations of the own
-    client.
+    parts may come in any order, and twice, and only what has changed behind `learned` counts.
+    `waiting` (operation + 1) are the operations of the own client.
     """
 
     learned: int
@@ -95,6 +95,9 @@ class RegisterLog(Returning):
 
     def skipped(self) -> None:
         """Take note that a snapshot was taken over."""
+
+    def stands(self, upto: int) -> None:
+        """Take note, before a part of a snapshot is taken, that all up to a position is decided."""
 
     def reach(self) -> int:
         """Return the last position that has an entry, decided or not."""
@@ -194,15 +197,21 @@ class RegisterLog(Returning):
         self.early_content[at] = content
         before = self.learned
         while self.early[(self.learned + 1) % self.entries] == self.learned + 1:
-            at = (self.learned + 1) % self.entries
-            self.store(self.learned + 1, self.early_op[at], self.early_content[at])
-            self.apply_next()
+            self.take_next()
         if self.learned > before:
             self.skipped()
+
+    def take_next(self) -> None:
+        """Apply the next entry, which has come."""
+        at = (self.learned + 1) % self.entries
+        self.store(self.learned + 1, self.early_op[at], self.early_content[at])
+        self.apply_next()
 
     @on(Register)
     def take_register(self, m: Register) -> None:
         """Take a register over."""
+        if m.changed <= self.learned:
+            return
         if self.takes(m.op) == 1 and self.register_taken[m.item] != m.op:
             self.register_taken[m.item] = m.op
             self.held[m.item] = m.value
@@ -213,6 +222,8 @@ class RegisterLog(Returning):
     @on(Session)
     def take_session(self, m: Session) -> None:
         """Take an operation over."""
+        if m.place <= self.learned:
+            return
         slot = self.slot(m.op)
         if self.takes(m.upto) == 1 and self.session_taken[slot] != m.upto:
             self.session_taken[slot] = m.upto
@@ -224,13 +235,15 @@ class RegisterLog(Returning):
 
     @on(Whole)
     def take_whole(self, m: Whole) -> None:
-        """Hear how many parts there are."""
+        """Hear how many parts there are: fewer, the later the position is that they lie behind."""
         if self.takes(m.op) == 1:
-            self.due = m.parts + 1
+            if self.due == 0 or m.parts + 1 < self.due:
+                self.due = m.parts + 1
             self.complete()
 
     def takes(self, upto: int) -> int:
         """Return 1 if a part is wanted; who has taken one needs all of as late a snapshot."""
+        self.stands(upto)
         if upto <= self.learned or upto < self.dirty:
             return 0
         if upto > self.dirty:

@@ -10,6 +10,12 @@ from simulator.protocols.log_leader import Append, Beat, LogLeader, Repeat, Stor
 from simulator.protocols.logged_registers import FOLLOWER, LEADER, NOTHING, ORPHAN
 from simulator.protocols.protocol import Boot, Message, message, on
 
+TRIES = 4
+"""Elections in vain after which a member waits twice as long before it stands again."""
+
+MOST_TRIES = 16 * TRIES
+"""Elections in vain that are counted."""
+
 
 @message
 class Watch(Message):
@@ -32,10 +38,15 @@ class Mark(Message):
 
 
 class ReplicatedLog(LogLeader):
-    """One member; how it becomes the leader and what it takes stands in the class that inherits."""
+    """One member; how it becomes the leader and what it takes stands in the class that inherits.
+
+    `tries` counts how often it stood since a leader was there.
+    """
 
     endless = True
     survives = frozenset({"crash", "power", "slow", "delay", "loss", "partition"})
+
+    tries: int
 
     # ---------------------------------------------------------------- of the protocol itself
     def stand(self) -> None:
@@ -88,6 +99,7 @@ class ReplicatedLog(LogLeader):
     def heed(self, leader: int, last: int, commit: int, base: int) -> None:
         """Follow a leader, and say what is here of its log up to what it has sent."""
         self.role = FOLLOWER
+        self.tries = 0
         self.hint = (leader + self.count - self.root) % self.count
         self.heard_ps = self.now
         self.learn(commit)
@@ -124,15 +136,22 @@ class ReplicatedLog(LogLeader):
     # ---------------------------------------------------------------- standing for leader
     @on(Watch)
     def watch(self, m: Watch) -> None:
-        """Stand for leader where none was heard for too long; with one part of a snapshot, wait."""
+        """Stand for leader where none was heard for too long; with one part of a snapshot, wait.
+
+        Some elections in vain double what is too long: where they take longer than the patience,
+        each would else be cut short by the next one for ever.
+        """
         wait = self.patience()
-        quiet = self.now - self.heard_ps
-        if self.role != LEADER:
-            if quiet < wait:
-                wait -= quiet
-            elif self.dirty == 0:
-                self.heard_ps = self.now
-                self.stand()
+        left = (wait << self.tries // TRIES) - (self.now - self.heard_ps)
+        if self.role == LEADER:
+            self.tries = 0
+        elif left > 0:
+            wait = left if left < wait else wait
+        elif self.dirty == 0:
+            self.heard_ps = self.now
+            if self.tries < MOST_TRIES:
+                self.tries += 1
+            self.stand()
         self.timer(wait + self.random(self.jitter()), Watch(0))
 
     def jitter(self) -> int:
@@ -152,6 +171,7 @@ class ReplicatedLog(LogLeader):
         self.follow(self.term)
         self.away = 1
         self.returns += 1
+        self.tries = 0
         self.mark = 0
         self.arriving = 0
         self.heard_ps = self.now

@@ -58,18 +58,23 @@ def differing(expected: Played, found: Played) -> list[str]:
 
 
 def case_of(protocol: type[Protocol], seed: int) -> Scenario:
-    """Return a random plan, on some seeds with links that are shared, and with polling."""
+    """Return a random plan that leaves a trace, refined on some seeds."""
     case = replace(plan(protocol, seed), event_limit=EVENTS, trace=True, digest=True)
+    return refined(case, seed)
+
+
+def refined(case: Scenario, number: int) -> Scenario:
+    """Return a scenario with links that are shared, and with polling, where the number says so."""
     members = case.tree.members
     pairs = [(u, v) for u in members for v in members if u != v]
     ways = {
-        pair: tuple(draw(seed, 3 * at + hop, 4) for hop in range(draw(seed, at, 4)))
+        pair: tuple(draw(number, 3 * at + hop, 4) for hop in range(draw(number, at, 4)))
         for at, pair in enumerate(pairs)
     }
     links = Links(("a", "b", "c", "d"), (1, 20, 300, 0), (5, 0, 70, 9), ways)
     return replace(
         case,
-        links=links if seed % 2 else None,
-        poll_ps=(0, 0, 1, 17)[seed // 2 % 4],
-        channels=("all", "tree")[seed // 8 % 2],
+        links=links if number % 2 else None,
+        poll_ps=(0, 0, 1, 17)[number // 2 % 4],
+        channels=("all", "tree")[number // 8 % 2],
     )

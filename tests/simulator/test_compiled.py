@@ -17,7 +17,6 @@ from simulator.engines import WORTH, player
 from simulator.errors import SimulatorError
 from simulator.faults import Fault
 from simulator.kernel_node import draw as kernel_draw
-from simulator.links import Links
 from simulator.planted import planted
 from simulator.playing import Player, play
 from simulator.protocols import PROTOCOLS
@@ -25,6 +24,7 @@ from simulator.protocols.protocol import Message, PerItem, Protocol, Start, mess
 from simulator.result import Result
 from simulator.scenario import Scenario, run, simulate
 from simulator.swarm import plan
+from skb.benching.simulator_arms import refined
 from skb.engines.compiling_simulator import folder
 from tests.simulator.interpreted import interpreter
 from tests.simulator.worlds import TWO_LEVELS, random_costs, random_trees, scenario
@@ -55,23 +55,6 @@ def same(case: Scenario, protocol: type[Protocol], engine: Player) -> Result:
         assert getattr(found[1], name) == getattr(found[0], name), name
     assert list(found[1].finished.items()) == list(found[0].finished.items())
     return expected
-
-
-def refined(case: Scenario, number: int) -> Scenario:
-    """Add links and polling to some of the scenarios."""
-    members = case.tree.members
-    pairs = [(u, v) for u in members for v in members if u != v]
-    ways = {
-        pair: tuple(draw(number, 3 * at + hop, 4) for hop in range(draw(number, at, 4)))
-        for at, pair in enumerate(pairs)
-    }
-    links = Links(("a", "b", "c", "d"), (1, 20, 300, 0), (5, 0, 70, 9), ways)
-    return replace(
-        case,
-        links=links if number % 2 else None,
-        poll_ps=(0, 0, 1, 17)[number // 2 % 4],
-        channels=("all", "tree")[number // 8 % 2],
-    )
 
 
 @pytest.mark.parametrize("name", PROTOCOLS)

@@ -213,6 +213,62 @@ def test_chain_replication_runs_again_only_when_linked() -> None:
     assert [row[1:4] for row in node.outbox if row[0] == RECORD] == [(RESUMED, 0, 0)]
 
 
+def test_chain_replication_who_joins_again_has_lost_what_its_last_entries_overwrote() -> None:
+    """It serves the registers, not what now stands in the place of an older entry."""
+    node = seated(1, entries=2)
+    for op in range(3):
+        node.update(Update(op, 9))
+        ack = Ack(min(op + 1, 2), 0)
+        from_peer(ack, 2)
+        node.acknowledged(ack)
+    assert (node.learned, node.last) == (2, 3)
+    node.configured(Configure(2, 0, 2, 3, 2))
+    link = Link(2, 2)
+    from_peer(link, 0)
+    node.link_up(link)
+    node.outbox.clear()
+    sync = Sync(0, 2, 0)
+    from_peer(sync, 2)
+    node.sync(sync)
+    assert (sent(node, Append), sent(node, Whole)) == ([], [2])
+
+
+def test_chain_replication_master_serves_nobody_who_believes_to_be_in() -> None:
+    """It would compare what was decided without it with one before that is out as well."""
+    node = seated(0)
+    node.take_out(2)
+    for epoch, served in ((0, []), (1, [2])):
+        here = Here(epoch, -1)
+        from_peer(here, 2)
+        node.outbox.clear()
+        node.here(here)
+        assert sent(node, Whole) == served
+
+
+def test_chain_replication_applies_its_entries_in_spite_of_a_late_part_of_a_snapshot() -> None:
+    """An operation that the part names is applied at its position all the same."""
+    node = seated(2)
+    for position in (1, 2):
+        append = Append(position - 1, 0, position, 9)
+        from_peer(append, 1)
+        node.append(append)
+    node.take_session(Session(0, 1, 1, COMMIT))
+    ack = Ack(2, 0)
+    from_peer(ack, 3)
+    node.acknowledged(ack)
+    applied = [row[1:4] for row in node.outbox if row[0] == RECORD]
+    assert (applied, node.dirty) == ([(APPLIED, 0, 1), (APPLIED, 1, 2)], 0)
+
+
+def test_chain_replication_asks_again_for_what_was_lost_on_the_way() -> None:
+    """The one before says that it has more than came here: the member does not wait for a beat."""
+    node = seated(2)
+    link = Link(1, 0)
+    from_peer(link, 1)
+    node.link_up(link)
+    assert sent(node, Sync) == [1]
+
+
 def test_register_log_snapshot_counts_only_whole() -> None:
     """With a part missing nothing is taken over, and later entries have to wait."""
     node = seated(1)

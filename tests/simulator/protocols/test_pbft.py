@@ -12,7 +12,9 @@ from simulator.protocols.pbft import Pbft, Reply, Request, Tick
 from simulator.protocols.pbft_views import CHANGING, Give, Given, NewView, PrePrepare, ViewChange
 from simulator.protocols.pbft_votes import Commit, Prepare
 from simulator.protocols.protocol import DONE, RECORD, SEND, Message, Place, handled_kinds
+from simulator.protocols.register_log import Fetch, Learned, Register, Whole
 from simulator.scenario import Scenario, run, simulate
+from simulator.swarm import hunt
 from simulator.trees import Tree
 from tests.simulator.protocols.plans import caught, random_run
 from tests.simulator.worlds import even_costs, scenario
@@ -200,3 +202,54 @@ def test_pbft_waits_twice_as_long_for_each_view_without_an_execution() -> None:
     assert waits == [waits[0], waits[0], 2 * waits[0], 4 * waits[0]]
     slow = scenario("pbft", operations=3, parameters={"authenticate_ps": 5000}, timeout_ps=5000)
     assert run(slow).completed == 3
+
+
+@pytest.mark.parametrize(
+    "seed", [1000020971, 1000023943, 1000030414, 1000021121, 1000043759, 2000047495]
+)
+def test_pbft_brings_back_who_missed_a_proposal(seed: int) -> None:
+    """Plans in which one replica stayed behind from a partition on, or in half a snapshot."""
+    assert hunt(Pbft, [seed]).failures == []
+
+
+def test_pbft_executes_what_others_did_in_whatever_order_it_comes() -> None:
+    """An entry that overtakes the one before it waits for that."""
+    node = seated(1)
+    later, sooner = Learned(1, 2, 9), Learned(0, 1, 9)
+    node.learn(later)
+    assert recorded(node) == []
+    node.learn(sooner)
+    assert recorded(node) == [(APPLIED, 0, 1), (APPLIED, 1, 2)]
+    assert (node.last, node.prepared) == (2, 2)
+
+
+def test_pbft_replica_asks_once_for_a_proposal_that_it_missed() -> None:
+    """Later proposals do not ask again; the primary sends all that is not executed yet."""
+    node, primary = seated(1), seated(0)
+    for op, position in ((1, 2), (2, 3)):
+        proposal = PrePrepare(op, 0, position, 9)
+        from_peer(proposal, 0)
+        node.pre_prepare(proposal)
+    assert (sent(node, Fetch), node.last) == ([0], 0)
+    for op in (0, 1):
+        primary.admit(op, 9)
+    primary.outbox.clear()
+    fetch = Fetch(0)
+    from_peer(fetch, 1)
+    primary.fetched(fetch)
+    assert sent(primary, PrePrepare) == [1, 1]
+
+
+def test_pbft_snapshot_for_an_earlier_position_does_not_spoil_a_later_one() -> None:
+    """Parts that changed before the own position are late ones: they are not counted."""
+    node = seated(1)
+    node.learned = node.last = 5
+    node.take_register(Register(7, 0, 33, 4))
+    assert (node.dirty, node.held[0]) == (0, 0)
+    node.take_whole(Whole(7, 2))
+    node.take_register(Register(7, 1, 55, 6))
+    assert node.learned == 5
+    node.take_register(Register(7, 0, 33, 4))
+    assert node.learned == 5
+    node.take_whole(Whole(7, 1))
+    assert (node.learned, node.dirty, node.held[1]) == (7, 0, 55)

@@ -13,12 +13,13 @@ from simulator.lowering import lowered
 from simulator.planted import Planted
 from simulator.planted.multi_paxos import PLANTED as MULTI_PAXOS_PLANTED
 from simulator.planted.raft import PLANTED as RAFT_PLANTED
-from simulator.protocols.logged_registers import FOLLOWER, LEADER, NOTHING
+from simulator.protocols.logged_registers import FOLLOWER, LEADER, NOTHING, Fetch, Snapshot
 from simulator.protocols.multi_paxos import MultiPaxos, Prepare, Promise
 from simulator.protocols.protocol import RECORD, SEND, Place
 from simulator.protocols.raft import Canvass, Raft, Vote
-from simulator.protocols.replicated_log import ReplicatedLog
+from simulator.protocols.replicated_log import TRIES, ReplicatedLog, Watch
 from simulator.scenario import Scenario, run
+from simulator.swarm import hunt
 from simulator.timing import broadcast_arrivals
 from simulator.trees import Tree
 from tests.simulator.protocols.plans import caught, random_run
@@ -314,6 +315,60 @@ def test_raft_leader_without_room_takes_the_last_entry_for_its_term() -> None:
     node.lead()
     assert (node.last, node.ops[node.last % node.entries]) == (node.entries, node.entries)
     assert node.counts(node.last) == 1
+
+
+def test_raft_snapshot_names_the_term_of_its_last_entry() -> None:
+    """Also where a later entry has come to stand in the place of that one in a full log."""
+    node = seated(Raft)
+    assert isinstance(node, Raft)
+    node.write(NOTHING, 1, 1, 0)
+    node.match = 1
+    node.learn(1)
+    for position in range(2, node.entries + 2):
+        node.write(position, position, 5, 0)
+    assert node.stamps[1] == 5
+    node.fetched(Fetch(0))
+    sent = [m for code, _, _, _, m in node.outbox if code == SEND and isinstance(m, Snapshot)]
+    assert [(m.position, m.stamp) for m in sent] == [(1, 1), (1, 1)]
+
+
+def test_raft_keeps_what_its_leader_has_sent_behind_a_snapshot() -> None:
+    """An entry that a later leader took into its term is none that gives way to a snapshot."""
+    node = seated(Raft, me=1)
+    assert isinstance(node, Raft)
+    node.adopt(2)
+    node.take(3, 1, 3, 0)
+    node.take(4, 2, 3, 0)
+    for total in (-1, 0):
+        node.snapshot(Snapshot(2, 1, 1, 1, total))
+    assert (node.last, node.match, node.dirty, node.stamps[1]) == (2, 2, 0, 3)
+
+
+@BOTH
+def test_log_candidate_waits_longer_after_elections_in_vain(protocol: type[ReplicatedLog]) -> None:
+    """The silence after which it stands doubles with some of them, until a leader is heard."""
+    node = seated(protocol)
+    gaps: list[int] = []
+    before = 0
+    while len(gaps) < 3 * TRIES:
+        node.now += 1
+        node.watch(Watch(0))
+        if node.heard_ps != before:
+            gaps.append(node.heard_ps - before)
+            before = node.heard_ps
+    patience = node.patience()
+    assert gaps == [patience << at // TRIES for at in range(3 * TRIES)]
+    node.heed(1, 0, 0, 0)
+    node.now += patience
+    node.watch(Watch(0))
+    assert node.heard_ps == node.now
+
+
+@BOTH
+@pytest.mark.parametrize("seed", [1_000_046_371, 1_000_006_994])
+def test_log_survives_plans_that_it_once_did_not(protocol: type[ReplicatedLog], seed: int) -> None:
+    """A snapshot of a full log under a later term; elections that took longer than the patience."""
+    assert hunt(protocol, [seed]).failures == []
 
 
 @BOTH
