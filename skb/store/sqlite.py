@@ -5,16 +5,17 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from skb.store.database import refused
+from skb.store.database import VERSION, check_version, refused
 
 _WAIT_S = 30.0
 _RETRY_S = 0.01
+_LOOK_S = 0.02
 _DEFINITIONS = ("table ", "index ")
 
 
@@ -50,6 +51,32 @@ class _Session:
     def rows(self, statement: str, **values: Any) -> list[Any]:
         return self.connection.execute(_texts()[statement], values).fetchall()
 
+    def many(self, statement: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        self.connection.executemany(_texts()[statement], rows)
+
+    def announce(self, revision: int) -> None:
+        """Nothing to do: the others poll `PRAGMA data_version`."""
+
+
+class SqliteWaiter:
+    """Sees by a number in memory that another connection has committed; a look takes 5 µs."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._version = self._look()
+
+    def wait(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while (found := self._look()) == self._version and time.monotonic() < until:
+            time.sleep(_LOOK_S)
+        self._version = found
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _look(self) -> int:
+        return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
 
 class SqliteDatabase:
     """A file, or memory, with one connection for each transaction that runs at the same time."""
@@ -74,6 +101,9 @@ class SqliteDatabase:
     def close(self) -> None:
         while self._idle:
             self._idle.pop().close()
+
+    def waiter(self) -> SqliteWaiter:
+        return SqliteWaiter(self._connection())
 
     @contextmanager
     def _alone(self, begin: str) -> Iterator[_Session]:
@@ -116,13 +146,28 @@ class SqliteDatabase:
         return connection
 
     def _define(self) -> None:
-        """Make the tables that are not there."""
-        wanted = [name for name in _texts() if name.startswith(_DEFINITIONS)]
+        """Make the tables of a new file; bring those of an old one up to date."""
         with self.reading() as session:
-            found = session.connection.execute("SELECT type || ' ' || name FROM sqlite_master")
-            known = {name for (name,) in found}
-        missing = [name for name in wanted if name not in known]
-        if missing:
-            with self.changing() as session:
-                for name in missing:
-                    session.rows(name)
+            version = _version(session)
+        check_version(self._url, version)
+        if version == VERSION:
+            return
+        with self.changing() as session:
+            run = session.connection.execute
+            (known,) = run("SELECT count(*) FROM sqlite_master WHERE type = 'table'").fetchone()
+            if not known:
+                for name in _texts():
+                    if name.startswith(_DEFINITIONS):
+                        session.rows(name)
+                run(f"PRAGMA user_version={VERSION}")
+                return
+            version = _version(session)
+        # another process may have made or upgraded the tables meanwhile
+        if version != VERSION:
+            from skb.store.engine import EngineDatabase
+
+            EngineDatabase(f"sqlite:///{self._path}").close()
+
+
+def _version(session: _Session) -> int:
+    return int(session.connection.execute("PRAGMA user_version").fetchone()[0])
